@@ -160,6 +160,7 @@ static size_t utf8_length(const uint8_t *p, size_t left)
 char *log_escape(char *out, size_t size, struct slice text)
 {
     size_t used = 0;
+    size_t mark = 0; /* the last place where "..." and the NUL still fit */
     size_t i = 0;
     while (i < text.len) {
         const uint8_t *p = text.ptr + i;
@@ -178,8 +179,10 @@ char *log_escape(char *out, size_t size, struct slice text)
             taken = 1;
             length = (size_t)snprintf(piece, sizeof(piece), "\\%03o", *p);
         }
-        size_t reserve = i + taken < text.len ? 4 : 1; /* "..." and NUL, or NUL */
-        if (used + length + reserve > size) {
+        if (used + 4 <= size)
+            mark = used;
+        if (used + length + 1 > size) {
+            used = mark;
             if (used + 4 <= size) {
                 memcpy(out + used, "...", 3);
                 used += 3;

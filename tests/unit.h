@@ -2,11 +2,12 @@
 #ifndef ADIT_TESTS_UNIT_H
 #define ADIT_TESTS_UNIT_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #define RUN_TESTS(tests) cmocka_run_group_tests((tests), NULL, NULL)
 

@@ -1,0 +1,15 @@
+/* Randomness as an argument: the real generator, or a seeded one in a test. */
+#ifndef ADIT_CRYPTO_RAND_H
+#define ADIT_CRYPTO_RAND_H
+
+#include "base/base.h"
+
+struct rng; /* buffered, so that paddings and cookies do not cost a system call each */
+
+struct rng *rng_new(void) MUST_USE;                 /* libcrypto's CSPRNG */
+struct rng *rng_new_seeded(uint64_t seed) MUST_USE; /* tests: the same bytes each run */
+void rng_free(struct rng *r);
+void rng_bytes(struct rng *r, void *out, size_t n); /* never fails: aborts without entropy */
+uint32_t rng_below(struct rng *r, uint32_t bound);  /* uniform in 0 .. bound-1 */
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Framed messages with descriptor passing between our own processes: SOCK_SEQPACKET, so that a
+ * record and its descriptors stay together. Who reads treats the bytes as hostile all the same.
+ */
+#ifndef ADIT_IO_IPC_H
+#define ADIT_IO_IPC_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+#define IPC_MESSAGE_MAX 65536
+#define IPC_FDS_MAX     4
+
+struct ipc;
+
+/* The owner owns the descriptors. err OK: a message; ERR_EOF: the other side is gone; ERR_IO,
+ * ERR_FORMAT (truncated data or descriptors: MSG_TRUNC, MSG_CTRUNC): last event. */
+typedef void ipc_message(void *owner, enum err err, struct slice bytes, const int *fds,
+                         size_t fd_count);
+
+/* Takes over fd. */
+struct ipc *ipc_new(struct loop *l, int fd, ipc_message *message, void *owner) MUST_USE;
+void ipc_close(struct ipc *i); /* NULL allowed */
+/* Sends or queues (at most 64 messages: ERR_LIMIT beyond). The descriptors are duplicated when
+ * queued, the caller keeps its own. */
+enum err ipc_send(struct ipc *i, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
+
+/* Without a loop, for roles that use plain blocking calls: ERR_EOF, ERR_IO, ERR_FORMAT. */
+enum err ipc_pair(int fds[2]) MUST_USE; /* SOCK_SEQPACKET, close-on-exec */
+enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
+enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count) MUST_USE;
+
+#endif
