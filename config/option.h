@@ -1,0 +1,143 @@
+/*
+ * THE table of options: one row a keyword of OpenSSH's ssh_config(5) and sshd_config(5), and of
+ * ours (Adit...). A row says how its value is read, kept and printed. The rows are data
+ * (option_client.c, option_server.c); this room does not know blocks, files or precedence between
+ * them, only "the first value wins" and "each line appends".
+ */
+#ifndef ADIT_CONFIG_OPTION_H
+#define ADIT_CONFIG_OPTION_H
+
+#include "config/lexer.h"
+#include "config/report.h"
+#include "config/string_list.h"
+
+enum option_scope {
+    OPTION_CLIENT,
+    OPTION_SERVER,
+};
+
+enum option_type {
+    OPTION_ACCEPTED,   /* known, not built: kept as text, reported */
+    OPTION_DEPRECATED, /* OpenSSH ignores it too */
+    OPTION_ALIAS,      /* another spelling of the row that value_names says */
+    OPTION_BLOCK,      /* Host, Match, Include: the file readers' own */
+    OPTION_FLAG,       /* bool */
+    OPTION_WORD,       /* an enum, by words[] */
+    OPTION_INT,        /* int, range in row */
+    OPTION_SECONDS,    /* uint32_t; "none" is 0 where the row allows it */
+    OPTION_PORT,       /* uint16_t */
+    OPTION_STRING,     /* char *, one word */
+    OPTION_COMMAND,    /* char *, the rest of the line */
+    OPTION_LIST,       /* struct string_list, the first line wins */
+    OPTION_APPEND,     /* struct string_list, each line appends its words */
+    OPTION_FORWARD,    /* struct forward_list, each line appends one */
+    OPTION_ALGORITHMS, /* char *, resolved against base/algo_names */
+    OPTION_REKEY,      /* struct rekey_limit */
+    OPTION_STARTUPS,   /* struct max_startups */
+    OPTION_PORTS,      /* struct port_list, each line appends */
+    OPTION_LISTEN,     /* struct string_list of "host" or "host:port", each line appends */
+};
+
+/* Row flags. */
+#define OPTION_RESTRICTS 1u  /* not built, and leaving it out would allow more: warn loudly */
+#define OPTION_MAY_NONE  2u  /* the word "none" is a value: OPTION_SECONDS 0, OPTION_STRING "none" \
+                              */
+#define OPTION_MATCHABLE 4u  /* server: may stand in a Match block */
+#define OPTION_ONE_WORD  8u  /* OPTION_APPEND: exactly one word a line */
+#define OPTION_TILDE     16u /* a path: the caller expands ~ and % */
+#define OPTION_UNIQUE    32u /* OPTION_APPEND: a value already there is not added again */
+
+struct option_word {
+    const char *name; /* the first name of a value is the one printed */
+    int value;
+};
+
+struct option_row {
+    const char *name; /* OpenSSH's spelling: "LocalForward" */
+    enum option_type type;
+    unsigned flags;
+    size_t offset;                   /* into struct client_options or server_options */
+    const char *fallback;            /* the default, as it would be written; NULL: none */
+    const struct option_word *words; /* OPTION_WORD: ends with a NULL name */
+    int minimum, maximum;            /* OPTION_INT; OPTION_FORWARD and _ALGORITHMS: the kind */
+    const char *alias_of;            /* OPTION_ALIAS */
+};
+
+struct rekey_limit {
+    uint64_t bytes;   /* 0: the cipher's own limit ("default") */
+    uint32_t seconds; /* 0: none */
+};
+
+struct max_startups {
+    unsigned begin, rate, full; /* random drop from begin on with rate percent, all from full on */
+};
+
+struct port_list {
+    uint16_t *items;
+    size_t count;
+};
+
+/* A keyword that was accepted and is not built, as it stood. */
+struct raw_option {
+    const struct option_row *row;
+    char *text;
+};
+
+/* More rows than either table has (checked when it is compiled). */
+#define OPTION_ROWS_MAX 256
+
+/* The first member of both options structs. */
+struct option_state {
+    enum option_scope scope;
+    bool is_set[OPTION_ROWS_MAX]; /* by row; defaults do not count */
+    struct raw_option *raw;
+    size_t raw_count;
+};
+
+/* The rows of one program. */
+const struct option_row *option_rows(enum option_scope scope, size_t *count);
+
+/* The row of a keyword in any case, aliases followed; NULL if OpenSSH does not know it. */
+const struct option_row *option_find(enum option_scope scope, const char *keyword);
+
+/* The known keyword nearest to a mistyped one, or NULL if none is near. */
+const char *option_nearest(enum option_scope scope, const char *keyword);
+
+/*
+ * A command-line letter of ssh. *keyword is the option it sets and *fixed its value; *fixed is
+ * NULL where the letter takes an argument, which is the value. False for letters that are no
+ * option (-F, -E, -G, -T of sshd, ...) or are not OpenSSH's.
+ */
+bool option_letter(char letter, const char **keyword, const char **fixed);
+
+/*
+ * Reads one line's value into the options struct (state is its first member). Keeps the first
+ * value or appends, by type; a later value of a set option is checked and dropped. With
+ * state NULL the value is only checked. ERR_CONFIG, with an entry in report, if it cannot be read.
+ */
+enum err option_parse(struct option_state *state, enum option_scope scope,
+                      const struct option_row *row, const struct line *line,
+                      const struct place *place, struct report *report) MUST_USE;
+
+/* The same for a value by itself. */
+enum err option_parse_text(struct option_state *state, enum option_scope scope,
+                           const struct option_row *row, const char *value,
+                           const struct place *place, struct report *report) MUST_USE;
+
+/* Fills every option that is not set with its default. */
+void option_set_defaults(struct option_state *state);
+
+/* Takes over, from a Match'ed set, every option that is set there. */
+void option_override(struct option_state *to, const struct option_state *from);
+
+/* True if a file or the command line gave the option (keyword in any case). */
+bool option_is_given(const struct option_state *state, const char *keyword);
+
+/* "keyword value" lines of one row, lower case, in the form that OpenSSH prints and reads back. */
+enum err option_print(const struct option_state *state, const struct option_row *row,
+                      struct buf *out) MUST_USE;
+
+/* Frees all values the rows own, and the state's own memory. */
+void option_done(struct option_state *state);
+
+#endif

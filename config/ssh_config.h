@@ -1,0 +1,138 @@
+/*
+ * What adit is to do: the command line's options first, then the user's file, then the system's;
+ * the first value wins. Host, Match and Include are understood here. It resolves no name and
+ * expands no path but HostName's %h; IdentityFile and the known-hosts files stay as written
+ * (config/expand.h).
+ */
+#ifndef ADIT_CONFIG_SSH_CONFIG_H
+#define ADIT_CONFIG_SSH_CONFIG_H
+
+#include "base/log.h"
+#include "config/forward_spec.h"
+#include "config/option.h"
+#include "config/source.h"
+
+enum address_family {
+    FAMILY_ANY,
+    FAMILY_INET,
+    FAMILY_INET6,
+};
+
+enum strict_host_key {
+    STRICT_NO, /* "off" too */
+    STRICT_ACCEPT_NEW,
+    STRICT_ASK,
+    STRICT_YES,
+};
+
+enum session_type {
+    SESSION_DEFAULT,
+    SESSION_SUBSYSTEM,
+    SESSION_NONE, /* -N */
+};
+
+enum request_tty {
+    TTY_AUTO,
+    TTY_NO,
+    TTY_YES,
+    TTY_FORCE,
+};
+
+enum pubkey_authentication {
+    PUBKEY_NO,
+    PUBKEY_YES,
+    PUBKEY_UNBOUND,
+    PUBKEY_HOST_BOUND,
+};
+
+enum no_yes_ask {
+    ANSWER_NO,
+    ANSWER_YES,
+    ANSWER_ASK,
+};
+
+/* Strings are owned. After client_options_load every field holds its value or OpenSSH's default. */
+struct client_options {
+    struct option_state state; /* first */
+    char *host;                /* as typed on the command line; log and HostKeyAlias text */
+    char *host_name;           /* where to connect to, lower case, %h expanded; never NULL */
+    char *user;                /* remote user; the local one by default; never NULL */
+    uint16_t port;
+    struct string_list identity_files; /* as written: "~/.ssh/id_%h" */
+    bool identities_only;
+    struct forward_list local_forwards;
+    struct forward_list remote_forwards; /* remote dynamic ones too */
+    struct forward_list dynamic_forwards;
+    bool gateway_ports;
+    bool exit_on_forward_failure;
+    bool clear_all_forwardings;  /* the lists above are empty already when it is set */
+    int server_alive_interval_s; /* 0: none */
+    int server_alive_count_max;
+    enum strict_host_key strict_host_key;
+    struct string_list user_known_hosts_files; /* "none" alone: no file */
+    struct string_list global_known_hosts_files;
+    bool hash_known_hosts;
+    char *host_key_alias; /* NULL: none */
+    enum no_yes_ask update_host_keys;
+    bool batch_mode;
+    uint32_t connect_timeout_s; /* 0: the system's */
+    int connection_attempts;
+    enum log_level log_level;
+    bool tcp_keep_alive;
+    enum address_family address_family;
+    char *bind_address; /* NULL: none */
+    char *ciphers;      /* final comma lists */
+    char *macs;
+    char *kex_algorithms;
+    char *host_key_algorithms;
+    char *pubkey_accepted_algorithms;
+    enum pubkey_authentication pubkey_authentication;
+    struct rekey_limit rekey_limit;
+    char *proxy_command;  /* NULL or "none": none; % tokens not expanded */
+    char *ignore_unknown; /* NULL or a pattern list */
+    bool fork_after_authentication;
+    bool stdin_null;
+    enum session_type session_type;
+    enum request_tty request_tty;
+};
+
+void client_options_init(struct client_options *o);
+void client_options_done(struct client_options *o);
+
+/* One -o argument, "keyword=value" or "keyword value". ERR_CONFIG with an entry in report. */
+enum err client_options_set(struct client_options *o, const char *assignment,
+                            struct report *report) MUST_USE;
+
+/*
+ * One command-line letter that stands for an option (option_letter), its argument or NULL.
+ * ERR_NOT_FOUND: the letter is no option; ERR_CONFIG: an entry in report says why.
+ */
+enum err client_options_set_letter(struct client_options *o, char letter, const char *argument,
+                                   struct report *report) MUST_USE;
+
+/* What the files are read for. All strings are borrowed for the call. */
+struct client_config_request {
+    const char *host;        /* the destination as typed, without user@ and port; may be "" */
+    const char *local_user;  /* the user who runs adit */
+    const char *home;        /* for "~/" and relative Includes of the user's file; may be NULL */
+    const char *user_file;   /* NULL: none ("-F none"); ~/.ssh/config, or what -F says */
+    const char *system_file; /* NULL: none (with -F) */
+    bool must_exist;         /* -F: a user_file that is not there is an error */
+    const struct config_source *source;
+};
+
+/*
+ * Reads the files after all options of the command line were set, then fills in the defaults.
+ * Notes and warnings go to report. On error the last report entry says why, and *o is good for
+ * client_options_done only.
+ */
+enum err client_options_load(struct client_options *o, const struct client_config_request *request,
+                             struct report *report) MUST_USE;
+
+/* ssh -G: lower-case keyword, space, value; reads back to itself. */
+enum err client_options_print(const struct client_options *o, struct buf *out) MUST_USE;
+
+/* True if a file or the command line gave the option, e.g. "IdentityFile". */
+bool client_options_is_given(const struct client_options *o, const char *keyword);
+
+#endif

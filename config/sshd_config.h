@@ -1,0 +1,136 @@
+/*
+ * What aditd is to do: a file is loaded once (Include expanded, every line checked, Match blocks
+ * too) and then resolved, for the listeners without facts and for each connection with them. A
+ * restriction that is not built is never passed over in silence: it is an error in Match and a
+ * warning elsewhere. No look-ups of users, groups or names happen here.
+ */
+#ifndef ADIT_CONFIG_SSHD_CONFIG_H
+#define ADIT_CONFIG_SSHD_CONFIG_H
+
+#include "base/log.h"
+#include "config/option.h"
+#include "config/source.h"
+#include "config/ssh_config.h"
+
+enum gateway_ports {
+    GATEWAY_NO,
+    GATEWAY_YES,
+    GATEWAY_CLIENT_SPECIFIED,
+};
+
+/* Bits: 1 remote (listening here), 2 local (connecting from here). */
+enum forwarding_allowed {
+    FORWARDING_NO = 0,
+    FORWARDING_REMOTE = 1,
+    FORWARDING_LOCAL = 2,
+    FORWARDING_ALL = 3,
+};
+
+/* Bits. */
+enum tunnel_allowed {
+    TUNNEL_NO = 0,
+    TUNNEL_POINT_TO_POINT = 1,
+    TUNNEL_ETHERNET = 2,
+    TUNNEL_YES = 3,
+};
+
+enum permit_root_login {
+    ROOT_NO,
+    ROOT_FORCED_COMMANDS_ONLY,
+    ROOT_PROHIBIT_PASSWORD,
+    ROOT_YES,
+};
+
+/* One address to listen on. */
+struct listen_address {
+    char *host; /* without brackets; NULL: every address of the family */
+    uint16_t port;
+};
+
+/* Strings are owned; every field holds its value or OpenSSH's default. */
+struct server_options {
+    struct option_state state; /* first */
+    struct port_list ports;
+    struct string_list listen_texts; /* ListenAddress as written; use listen_addresses */
+    enum address_family address_family;
+    struct string_list host_keys;
+    struct string_list authorized_keys_files; /* as written, %h %u %%; "none" alone: no file */
+    bool strict_modes;
+    enum permit_root_login permit_root_login;
+    enum gateway_ports gateway_ports;
+    enum forwarding_allowed allow_tcp_forwarding;
+    enum forwarding_allowed allow_stream_local_forwarding;
+    enum tunnel_allowed permit_tunnel;
+    bool disable_forwarding;          /* overrides all forwarding switches above and below */
+    struct string_list permit_open;   /* "any" or "none" alone, or host:port, "*" on either side */
+    struct string_list permit_listen; /* "any" or "none" alone, or [host:]port */
+    struct string_list allow_users;   /* USER or USER@HOST patterns; empty: everybody */
+    struct string_list deny_users;
+    int client_alive_interval_s; /* 0: none */
+    int client_alive_count_max;  /* 0: never disconnect */
+    uint32_t login_grace_time_s; /* 0: none */
+    int max_auth_tries;
+    struct max_startups max_startups;
+    int max_sessions;
+    char *pid_file; /* "none": none */
+    enum log_level log_level;
+    char *ciphers; /* final comma lists */
+    char *macs;
+    char *kex_algorithms;
+    char *host_key_algorithms;
+    char *pubkey_accepted_algorithms;
+    bool pubkey_authentication;
+    struct rekey_limit rekey_limit;
+    bool tcp_keep_alive;
+    /* Made from ports and listen_texts when resolved: ready to bind, in order. */
+    struct listen_address *listen_addresses;
+    size_t listen_address_count;
+};
+
+void server_options_init(struct server_options *o);
+void server_options_done(struct server_options *o);
+
+/*
+ * Who connects. Strings are borrowed; NULL: not known, and then a criterion that asks for it does
+ * not match.
+ */
+struct connection_facts {
+    const char *user;
+    const char *host;          /* reverse name, or the address text where UseDNS is no */
+    const char *address;       /* peer's, numeric; "UNKNOWN" for inetd mode over pipes */
+    const char *local_address; /* numeric */
+    uint16_t local_port;       /* 0: not known */
+    bool is_invalid_user;      /* no such account */
+};
+
+struct sshd_config; /* loaded text; immutable */
+
+struct server_config_request {
+    const char *file;                      /* NULL: none, options only */
+    const struct string_list *assignments; /* the -o arguments, first; NULL: none */
+    const struct config_source *source;
+};
+
+/*
+ * Reads and checks everything. On error the last report entry says why and *config is NULL.
+ * Notes (keywords not built) and warnings (restrictions not built) go to report.
+ */
+enum err sshd_config_load(const struct server_config_request *request, struct sshd_config **config,
+                          struct report *report) MUST_USE;
+void sshd_config_free(struct sshd_config *config);
+
+/*
+ * The options that hold for one connection, or without facts (NULL) the global ones. o must be
+ * initialised; it is filled wholly. An error is possible only for combinations that single lines
+ * do not show.
+ */
+enum err sshd_config_resolve(const struct sshd_config *config, const struct connection_facts *facts,
+                             struct server_options *o, struct report *report) MUST_USE;
+
+/* AllowUsers and DenyUsers (deny wins); user, host and address as in the facts. Fails closed. */
+bool server_options_may_log_in(const struct server_options *o, const struct connection_facts *who);
+
+/* sshd -T: lower-case keyword, space, value; reads back to itself. */
+enum err server_options_print(const struct server_options *o, struct buf *out) MUST_USE;
+
+#endif
