@@ -1,0 +1,89 @@
+/* Algorithm lists: what configuration values come to. */
+#include "base/algo_names.h"
+#include "tests/unit.h"
+
+static void every_default_is_built_and_in_order(void **state)
+{
+    (void)state;
+    for (int kind = ALGO_NAMES_KEX; kind <= ALGO_NAMES_COMPRESSION; kind++) {
+        char *joined = mem_strdup("");
+        for (size_t i = 0; algo_names_built((enum algo_kind)kind, i) != NULL; i++) {
+            const char *name = algo_names_built((enum algo_kind)kind, i);
+            assert_true(algo_names_is_built((enum algo_kind)kind, slice_text(name)));
+            assert_true(algo_names_is_known((enum algo_kind)kind, slice_text(name)));
+            char *longer = mem_printf("%s%s%s", joined, i ? "," : "", name);
+            mem_free(joined);
+            joined = longer;
+        }
+        assert_string_equal(joined, algo_names_default((enum algo_kind)kind, true));
+        assert_string_equal(joined, algo_names_default((enum algo_kind)kind, false));
+        mem_free(joined);
+        assert_non_null(algo_names_kind_name((enum algo_kind)kind));
+    }
+    assert_false(algo_names_is_built(ALGO_NAMES_MAC, slice_text("hmac-sha1")));
+    assert_true(algo_names_is_known(ALGO_NAMES_MAC, slice_text("hmac-sha1")));
+    assert_false(algo_names_is_known(ALGO_NAMES_MAC, slice_text("hmac")));
+}
+
+static void specifications_apply(void **state)
+{
+    static const struct {
+        enum algo_kind kind;
+        const char *spec;
+        enum err result;
+        const char *list, *dropped, *unknown;
+    } cases[] = {
+        {ALGO_NAMES_MAC, "hmac-sha2-512", OK, "hmac-sha2-512", NULL, NULL},
+        {ALGO_NAMES_MAC, "hmac-sha2-512,hmac-sha2-256,hmac-sha2-512", OK,
+         "hmac-sha2-512,hmac-sha2-256", NULL, NULL},
+        {ALGO_NAMES_MAC, "umac-64@openssh.com,hmac-sha2-256", OK, "hmac-sha2-256",
+         "umac-64@openssh.com", NULL},
+        {ALGO_NAMES_MAC, "umac-64@openssh.com,hmac-sha1", ERR_NO_COMMON, NULL,
+         "umac-64@openssh.com,hmac-sha1", NULL},
+        {ALGO_NAMES_MAC, "hmac-sha2-256,hmac-md6", ERR_CONFIG, NULL, NULL, "hmac-md6"},
+        {ALGO_NAMES_MAC, "-hmac-sha2-*-etm@openssh.com", OK, "hmac-sha2-256,hmac-sha2-512", NULL,
+         NULL},
+        {ALGO_NAMES_MAC, "-*", ERR_NO_COMMON, NULL, NULL, NULL},
+        {ALGO_NAMES_MAC, "-nothing-like-it", OK,
+         "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
+         NULL, NULL},
+        {ALGO_NAMES_CIPHER, "^aes256-ctr", OK,
+         "aes256-ctr,chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+         "aes128-ctr,aes192-ctr",
+         NULL, NULL},
+        {ALGO_NAMES_KEX, "+diffie-hellman-group14-sha1", OK,
+         "curve25519-sha256,curve25519-sha256@libssh.org,"
+         "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521",
+         "diffie-hellman-group14-sha1", NULL},
+        {ALGO_NAMES_HOST_KEY, "rsa-*,ssh-ed25519", OK, "rsa-sha2-512,rsa-sha2-256,ssh-ed25519",
+         NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "no-such-*", ERR_CONFIG, NULL, NULL, "no-such-*"},
+        {ALGO_NAMES_HOST_KEY, "sk-*,ssh-ed25519", OK, "ssh-ed25519", NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "", ERR_FORMAT, NULL, NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "+", ERR_FORMAT, NULL, NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct algo_choice choice;
+        assert_int_equal(algo_names_apply(cases[i].kind, cases[i].spec, true, &choice),
+                         cases[i].result);
+        const char *const got[] = {choice.list, choice.dropped, choice.unknown};
+        const char *const want[] = {cases[i].list, cases[i].dropped, cases[i].unknown};
+        for (size_t j = 0; j < ARRAY_LEN(got); j++) {
+            if (want[j] == NULL)
+                assert_null(got[j]);
+            else
+                assert_string_equal(got[j], want[j]);
+        }
+        algo_choice_done(&choice);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_default_is_built_and_in_order),
+        cmocka_unit_test(specifications_apply),
+    };
+    return RUN_TESTS(tests);
+}
