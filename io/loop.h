@@ -10,15 +10,22 @@
 #define ADIT_IO_LOOP_H
 
 #include "base/clock.h"
+#include "base/list.h"
 
 struct loop;
 
 struct loop *loop_new(void) MUST_USE;
-/* Closes what is left, runs until all close callbacks came, frees. CHECKs that no handle is left.
+/*
+ * Closes what is left (streams, listeners, timers, ... of this loop: do not touch them afterwards),
+ * runs until all close callbacks came, frees. CHECKs that no handle is left. A name lookup that the
+ * resolver has begun is waited for. NULL allowed.
  */
 void loop_free(struct loop *l);
 
-/* Runs until loop_stop, or until nothing is left that could happen. */
+/*
+ * Runs until loop_stop, or until nothing is left that could happen. Work requested for the end of
+ * the last turn is still done before it returns.
+ */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
@@ -36,7 +43,7 @@ void loop_timer_at(struct loop_timer *t, uint64_t when_ms);
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_close(struct loop_timer *t); /* NULL allowed */
 
-/* A signal, delivered in a turn of the loop. */
+/* A signal, delivered in a turn of the loop; waiting for one keeps loop_run going. */
 struct loop_signal;
 typedef void loop_signal_callback(void *owner, int signal_number);
 struct loop_signal *loop_signal_new(struct loop *l, int signal_number,
@@ -52,9 +59,9 @@ void loop_signal_close(struct loop_signal *s); /* NULL allowed */
 struct loop_turn {
     void (*callback)(void *owner);
     void *owner;
-    struct {
-        void *next, *prev; /* a struct list; zeroed is fine before the first request */
-    } link;
+    /* The loop's own; zeroed before the first request. */
+    struct list link;
+    uint64_t ran_in; /* number of the last end-of-turn pass that called it */
     bool requested;
 };
 void loop_turn_request(struct loop *l, struct loop_turn *turn);

@@ -20,7 +20,7 @@
 
 enum stream_event {
     STREAM_READABLE, /* stream_read would give bytes, an end or an error; comes again each turn
-                        (level) while reading is on */
+                        (level) while reading is on, until stream_read gave ERR_EOF or ERR_IO */
     STREAM_WRITABLE, /* asked for by stream_want_writable: the kernel takes bytes again; one shot */
     STREAM_DRAINED,  /* n bytes of the queue went to the kernel (n > 0) */
     STREAM_FAILED,   /* a queued write failed: stream_error tells; comes once */
@@ -55,7 +55,7 @@ static inline void stream_set_owner(struct stream *s, stream_owner *event, void 
 
 /*
  * Takes what is there into room (count <= 64). OK with *n > 0; ERR_AGAIN: nothing now; ERR_EOF:
- * the other side has ended; ERR_IO: failed, stream_error has errno.
+ * the other side has ended (for a pseudo-terminal EIO too); ERR_IO: failed, stream_error has errno.
  */
 MUST_USE static inline enum err stream_read(struct stream *s, const struct iovec *room, int count,
                                             size_t *n)
@@ -95,19 +95,26 @@ static inline size_t stream_queued(const struct stream *s)
 {
     return s->ops->queued(s);
 }
-/* After what is queued: FIN (shutdown(SHUT_WR), or close of the write descriptor). */
+/*
+ * After what is queued: FIN (shutdown(SHUT_WR), or close of the write descriptor). Nothing may be
+ * written afterwards (CHECK).
+ */
 static inline void stream_shut_write(struct stream *s)
 {
     s->ops->shut_write(s);
 }
-/* Ends it: what is queued is still delivered in the background (at most 30 s), then closed. */
+/*
+ * Ends it: what is queued is still delivered in the background (at most 30 s), then closed. A TCP
+ * socket ends with a FIN, and stays open behind it until the peer has acknowledged everything if
+ * the peer might still send: a close would answer that with a reset and lose data.
+ */
 static inline void stream_close(struct stream *s)
 {
     s->ops->close(s);
 }
 /*
  * Ends it so that the other side sees a reset: what was queued and what the kernel holds is still
- * delivered first (at most 10 s, or until the peer stops reading for that long), then RST
+ * delivered first (until the peer takes nothing for 10 s, at most 60 s in all), then RST
  * (SO_LINGER 0). On what is not a TCP socket: the same as close.
  */
 static inline void stream_abort(struct stream *s)

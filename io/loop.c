@@ -1,0 +1,240 @@
+/*
+ * The loop itself: timers, signals and the end-of-turn pass. The pass hangs on a prepare handle,
+ * which runs after the timers and just before the loop sleeps; an idle handle forbids that sleep
+ * while requests are left. Descriptors are watch.c's.
+ */
+#include "io/loop.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include "io/watch.h"
+
+struct loop {
+    uv_loop_t uv;
+    uv_prepare_t before_sleep;
+    uv_idle_t no_sleep; /* active while a request is waiting */
+    struct list turns;  /* to run in this pass, or in the next one that begins */
+    struct list later;  /* asked for again by entries that ran in this pass */
+    struct list items;
+    uint64_t pass; /* from 1 on */
+    bool in_pass;
+};
+
+struct loop_timer {
+    uv_timer_t uv;
+    loop_timer_callback *callback;
+    void *owner;
+};
+
+struct loop_signal {
+    uv_signal_t uv;
+    loop_signal_callback *callback;
+    void *owner;
+};
+
+void loop_process_setup(void)
+{
+    CHECK(setenv("UV_USE_IO_URING", "0", 1) == 0);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+}
+
+void *loop_native(struct loop *l)
+{
+    return &l->uv;
+}
+
+void loop_keep(struct loop *l, struct loop_item *item, void (*drop)(void *owner), void *owner)
+{
+    item->drop = drop;
+    item->owner = owner;
+    list_append(&l->items, &item->link);
+}
+
+static void free_data(uv_handle_t *handle)
+{
+    mem_free(handle->data);
+}
+
+void loop_close_handle(void *handle)
+{
+    uv_close(handle, free_data);
+}
+
+/* ---- end of turn ---- */
+
+static void stay_awake(uv_idle_t *handle)
+{
+    (void)handle; /* being active is all it is for */
+}
+
+static void run_turns(struct loop *l)
+{
+    struct list *first;
+    l->pass++;
+    l->in_pass = true;
+    while ((first = list_take_first(&l->turns))) {
+        struct loop_turn *turn = container_of(first, struct loop_turn, link);
+        turn->requested = false;
+        turn->ran_in = l->pass;
+        turn->callback(turn->owner);
+    }
+    l->in_pass = false;
+    while ((first = list_take_first(&l->later)))
+        list_append(&l->turns, first);
+    if (list_is_empty(&l->turns))
+        uv_idle_stop(&l->no_sleep);
+}
+
+static void before_sleep(uv_prepare_t *handle)
+{
+    struct loop *l = container_of(handle, struct loop, before_sleep);
+    /* An active idle handle also stands for a request that was cancelled since. */
+    if (uv_is_active((uv_handle_t *)&l->no_sleep))
+        run_turns(l);
+}
+
+void loop_turn_request(struct loop *l, struct loop_turn *turn)
+{
+    if (turn->requested)
+        return;
+    turn->requested = true;
+    list_append(l->in_pass && turn->ran_in == l->pass ? &l->later : &l->turns, &turn->link);
+    uv_idle_start(&l->no_sleep, stay_awake);
+}
+
+void loop_turn_cancel(struct loop_turn *turn)
+{
+    if (!turn->requested)
+        return;
+    turn->requested = false;
+    list_remove(&turn->link);
+}
+
+/* ---- the loop ---- */
+
+struct loop *loop_new(void)
+{
+    struct loop *l = NEW(struct loop);
+    loop_process_setup();
+    list_init(&l->turns);
+    list_init(&l->later);
+    list_init(&l->items);
+    CHECK(uv_loop_init(&l->uv) == 0);
+    CHECK(uv_prepare_init(&l->uv, &l->before_sleep) == 0);
+    CHECK(uv_idle_init(&l->uv, &l->no_sleep) == 0);
+    CHECK(uv_prepare_start(&l->before_sleep, before_sleep) == 0);
+    uv_unref((uv_handle_t *)&l->before_sleep);
+    return l;
+}
+
+static void close_left(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        loop_close_handle(handle);
+}
+
+void loop_free(struct loop *l)
+{
+    struct list *first;
+    if (!l)
+        return;
+    while ((first = list_take_first(&l->items))) {
+        struct loop_item *item = container_of(first, struct loop_item, link);
+        item->drop(item->owner);
+    }
+    uv_walk(&l->uv, close_left, NULL);
+    do
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+    while (uv_loop_alive(&l->uv)); /* a stop asked for earlier ends the first run at once */
+    CHECK(uv_loop_close(&l->uv) == 0);
+    mem_free(l);
+}
+
+void loop_run(struct loop *l)
+{
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    if (!list_is_empty(&l->turns))
+        run_turns(l);
+}
+
+void loop_stop(struct loop *l)
+{
+    uv_stop(&l->uv);
+}
+
+uint64_t loop_now(const struct loop *l)
+{
+    return uv_now(&l->uv);
+}
+
+/* ---- timers ---- */
+
+static void timer_fired(uv_timer_t *handle)
+{
+    struct loop_timer *t = handle->data;
+    t->callback(t->owner);
+}
+
+struct loop_timer *loop_timer_new(struct loop *l, loop_timer_callback *callback, void *owner)
+{
+    struct loop_timer *t = NEW(struct loop_timer);
+    t->callback = callback;
+    t->owner = owner;
+    CHECK(uv_timer_init(&l->uv, &t->uv) == 0);
+    t->uv.data = t;
+    return t;
+}
+
+void loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
+{
+    CHECK(uv_timer_start(&t->uv, timer_fired, delay_ms, 0) == 0);
+}
+
+void loop_timer_at(struct loop_timer *t, uint64_t when_ms)
+{
+    uint64_t now = uv_now(t->uv.loop);
+    if (when_ms == CLOCK_NEVER)
+        loop_timer_stop(t);
+    else
+        loop_timer_start(t, when_ms > now ? when_ms - now : 0);
+}
+
+void loop_timer_stop(struct loop_timer *t)
+{
+    uv_timer_stop(&t->uv);
+}
+
+void loop_timer_close(struct loop_timer *t)
+{
+    if (t)
+        loop_close_handle(&t->uv);
+}
+
+/* ---- signals ---- */
+
+static void signal_came(uv_signal_t *handle, int signal_number)
+{
+    struct loop_signal *s = handle->data;
+    s->callback(s->owner, signal_number);
+}
+
+struct loop_signal *loop_signal_new(struct loop *l, int signal_number,
+                                    loop_signal_callback *callback, void *owner)
+{
+    struct loop_signal *s = NEW(struct loop_signal);
+    s->callback = callback;
+    s->owner = owner;
+    CHECK(uv_signal_init(&l->uv, &s->uv) == 0);
+    s->uv.data = s;
+    CHECK(uv_signal_start(&s->uv, signal_came, signal_number) == 0);
+    return s;
+}
+
+void loop_signal_close(struct loop_signal *s)
+{
+    if (s)
+        loop_close_handle(&s->uv);
+}

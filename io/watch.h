@@ -1,0 +1,47 @@
+/*
+ * What the rooms of io/ share, and nobody else includes: a watched descriptor, the list of things
+ * that loop_free must put away, and the way to the event library's own loop. The types of the
+ * event library stay out of this header too.
+ */
+#ifndef ADIT_IO_WATCH_H
+#define ADIT_IO_WATCH_H
+
+#include "io/loop.h"
+
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+
+/*
+ * Level triggered. ready is a mask of what was asked for; a descriptor in an error state is ready
+ * for everything asked: the owner's read or write finds out why. The owner may close the watch.
+ */
+struct loop_watch;
+typedef void loop_watch_callback(void *owner, unsigned ready);
+
+/*
+ * Makes fd non-blocking and watches nothing yet; fd stays the caller's. NULL: this kind of file
+ * cannot be polled (a regular file, /dev/null) and was left alone.
+ */
+struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_callback *callback,
+                                  void *owner) MUST_USE;
+void loop_watch_set(struct loop_watch *w, unsigned what); /* 0: not polled at all */
+/* From here fd may be closed or given away. NULL allowed. */
+void loop_watch_close(struct loop_watch *w);
+
+/* Something on a loop that holds memory and descriptors; drop is called by loop_free. */
+struct loop_item {
+    struct list link;
+    void (*drop)(void *owner);
+    void *owner;
+};
+void loop_keep(struct loop *l, struct loop_item *item, void (*drop)(void *owner), void *owner);
+static inline void loop_unkeep(struct loop_item *item)
+{
+    list_remove(&item->link);
+}
+
+/* The event library's loop. */
+void *loop_native(struct loop *l) MUST_USE;
+/* Closes one of its handles; then the memory at the handle's data pointer is freed. */
+void loop_close_handle(void *handle);
+
+#endif
