@@ -22,7 +22,10 @@ struct cipher_keys {
 
 struct cipher; /* one direction */
 
-/* mac is NULL for an AEAD. Copies keys. ERR_CRYPTO if libcrypto refuses. */
+/*
+ * mac is NULL for an AEAD. Copies keys. ERR_CRYPTO: a length that does not fit the algorithm, or
+ * libcrypto refuses.
+ */
 enum err cipher_new(struct cipher **out, const struct crypto *c, const struct algo_cipher *algo,
                     const struct algo_mac *mac, const struct cipher_keys *keys) MUST_USE;
 void cipher_free(struct cipher *k); /* wipes */
@@ -42,8 +45,9 @@ size_t cipher_aad_len(const struct cipher *k);
 size_t cipher_head_len(const struct cipher *k);
 
 /*
- * packet: 4 length + body, len bytes in all (length included), room for the tag behind. Seals in
- * place and writes the tag. Advances the IV.
+ * packet: 4 length + body, len bytes in all (length included), room for the tag behind. len without
+ * cipher_aad_len must be a multiple of the block (CHECK). Seals in place and writes the tag.
+ * Advances the IV. ERR_LIMIT: gcm's packet counter would roll over; new keys are needed.
  */
 enum err cipher_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
 
@@ -56,8 +60,9 @@ uint32_t cipher_peek_length(struct cipher *k, uint32_t sequence, const uint8_t *
 
 /*
  * Checks the tag (constant time), decrypts in place: len bytes from the length field on, tag
- * behind. The four length bytes end up in clear. ERR_CRYPTO: nothing may be used. For etm and AEAD
- * nothing is decrypted before the tag holds. Advances the IV.
+ * behind. The four length bytes end up in clear. ERR_CRYPTO: the tag does not hold, the packet is
+ * wiped and the direction is at its end. ERR_FORMAT: len is not a whole number of blocks behind
+ * cipher_aad_len; ERR_LIMIT as in cipher_seal. Advances the IV.
  */
 enum err cipher_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
 

@@ -1,4 +1,7 @@
-/* Randomness as an argument: the real generator, or a seeded one in a test. */
+/*
+ * Randomness as an argument: the real generator, or a seeded one in a test. Bytes wait in a pool:
+ * make a struct rng after fork, as a copied pool gives both processes the same bytes.
+ */
 #ifndef ADIT_CRYPTO_RAND_H
 #define ADIT_CRYPTO_RAND_H
 

@@ -1,0 +1,197 @@
+/*
+ * The tables of algorithms, and the libcrypto objects behind them. A name that is not in a table
+ * here does not exist for the rest of the house: no CBC, no SHA-1 signatures, no finite-field
+ * groups. Which of them are offered, and in which order, is configuration and not known here.
+ */
+#include "crypto/algo.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include "crypto/crypto_internal.h"
+
+/* clang-format off */
+static const struct algo_kex kexes[] = {
+    {"curve25519-sha256",            KEX_CURVE25519, DIGEST_SHA256},
+    {"curve25519-sha256@libssh.org", KEX_CURVE25519, DIGEST_SHA256},
+    {"ecdh-sha2-nistp256",           KEX_NISTP256,   DIGEST_SHA256},
+    {"ecdh-sha2-nistp384",           KEX_NISTP384,   DIGEST_SHA384},
+    {"ecdh-sha2-nistp521",           KEX_NISTP521,   DIGEST_SHA512},
+};
+
+/* Ed25519 hashes inside; its row's digest is what RFC 8032 uses there. */
+static const struct algo_sign signs[] = {
+    {"ssh-ed25519",         "ssh-ed25519",         KEY_ED25519,  DIGEST_SHA512},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", KEY_ECDSA256, DIGEST_SHA256},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", KEY_ECDSA384, DIGEST_SHA384},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", KEY_ECDSA521, DIGEST_SHA512},
+    {"rsa-sha2-512",        "ssh-rsa",             KEY_RSA,      DIGEST_SHA512},
+    {"rsa-sha2-256",        "ssh-rsa",             KEY_RSA,      DIGEST_SHA256},
+};
+
+/*                                                       key iv block tag */
+static const struct algo_cipher ciphers[CIPHER_ROWS] = {
+    {"chacha20-poly1305@openssh.com", CIPHER_CHACHAPOLY, 64,  0,  8, 16},
+    {"aes128-gcm@openssh.com",        CIPHER_GCM,        16, 12, 16, 16},
+    {"aes256-gcm@openssh.com",        CIPHER_GCM,        32, 12, 16, 16},
+    {"aes128-ctr",                    CIPHER_CTR,        16, 16, 16,  0},
+    {"aes192-ctr",                    CIPHER_CTR,        24, 16, 16,  0},
+    {"aes256-ctr",                    CIPHER_CTR,        32, 16, 16,  0},
+};
+static const char *const cipher_names[CIPHER_ROWS] = {
+    "ChaCha20", "AES-128-GCM", "AES-256-GCM", "AES-128-CTR", "AES-192-CTR", "AES-256-CTR",
+};
+
+static const struct algo_mac macs[] = {
+    {"hmac-sha2-256-etm@openssh.com", DIGEST_SHA256, 32, 32, true},
+    {"hmac-sha2-512-etm@openssh.com", DIGEST_SHA512, 64, 64, true},
+    {"hmac-sha2-256",                 DIGEST_SHA256, 32, 32, false},
+    {"hmac-sha2-512",                 DIGEST_SHA512, 64, 64, false},
+};
+
+static const char *const digest_names[DIGEST_KINDS] = {
+    [DIGEST_SHA1] = "SHA1",     [DIGEST_SHA256] = "SHA256", [DIGEST_SHA384] = "SHA384",
+    [DIGEST_SHA512] = "SHA512", [DIGEST_MD5] = "MD5",
+};
+
+static const struct key_type key_types[KEY_KINDS] = {
+    [KEY_ED25519]  = {"ssh-ed25519", "ED25519", "ED25519", NULL, NULL, 32, 256},
+    [KEY_ECDSA256] = {"ecdsa-sha2-nistp256", "ECDSA", "EC", "nistp256", "P-256", 32, 256},
+    [KEY_ECDSA384] = {"ecdsa-sha2-nistp384", "ECDSA", "EC", "nistp384", "P-384", 48, 384},
+    [KEY_ECDSA521] = {"ecdsa-sha2-nistp521", "ECDSA", "EC", "nistp521", "P-521", 66, 521},
+    [KEY_RSA]      = {"ssh-rsa", "RSA", "RSA", NULL, NULL, 0, 0},
+};
+/* clang-format on */
+
+#define DEFINE_FIND(type, rows)                                                                    \
+    const struct type *type##_at(size_t i)                                                         \
+    {                                                                                              \
+        return i < ARRAY_LEN(rows) ? &rows[i] : NULL;                                              \
+    }                                                                                              \
+    const struct type *type##_find(struct slice name)                                              \
+    {                                                                                              \
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {                                             \
+            if (slice_is(name, rows[i].name))                                                      \
+                return &rows[i];                                                                   \
+        }                                                                                          \
+        return NULL;                                                                               \
+    }
+
+DEFINE_FIND(algo_kex, kexes)
+DEFINE_FIND(algo_sign, signs)
+DEFINE_FIND(algo_cipher, ciphers)
+DEFINE_FIND(algo_mac, macs)
+
+const char *crypto_digest_name(enum digest_kind kind)
+{
+    CHECK((size_t)kind < ARRAY_LEN(digest_names));
+    return digest_names[kind];
+}
+
+const struct key_type *crypto_key_type(enum key_kind kind)
+{
+    CHECK((size_t)kind < ARRAY_LEN(key_types));
+    return &key_types[kind];
+}
+
+const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo)
+{
+    CHECK(algo >= ciphers && algo < ciphers + CIPHER_ROWS);
+    return c->ciphers[algo - ciphers];
+}
+
+EVP_PKEY *crypto_ec_public(const char *group, size_t field_len, struct slice point)
+{
+    if (point.len != 1 + 2 * field_len || point.ptr[0] != 0x04)
+        return NULL;
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.ptr,
+                                          point.len),
+        OSSL_PARAM_construct_end(),
+    };
+    if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    if (!pkey)
+        ERR_clear_error();
+    return pkey;
+}
+
+static bool fetch_symmetric(struct crypto *c)
+{
+    bool ok = true;
+    for (size_t i = 0; i < DIGEST_KINDS; i++) {
+        c->digests[i] = EVP_MD_fetch(NULL, digest_names[i], NULL);
+        ok = ok && c->digests[i];
+    }
+    for (size_t i = 0; i < CIPHER_ROWS; i++) {
+        c->ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
+        ok = ok && c->ciphers[i];
+    }
+    c->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    c->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+    return ok && c->hmac && c->poly1305;
+}
+
+static bool fetch_asymmetric(struct crypto *c)
+{
+    static const char *const keymgmts[] = {"X25519", "ED25519", "EC", "RSA"};
+    static const char *const keyexchs[] = {"X25519", "ECDH"};
+    static const char *const signatures[] = {"ED25519", "ECDSA", "RSA"};
+    bool ok = true;
+    for (size_t i = 0; i < ARRAY_LEN(keymgmts); i++) {
+        c->keymgmts[i] = EVP_KEYMGMT_fetch(NULL, keymgmts[i], NULL);
+        ok = ok && c->keymgmts[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keyexchs); i++) {
+        c->keyexchs[i] = EVP_KEYEXCH_fetch(NULL, keyexchs[i], NULL);
+        ok = ok && c->keyexchs[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(signatures); i++) {
+        c->signatures[i] = EVP_SIGNATURE_fetch(NULL, signatures[i], NULL);
+        ok = ok && c->signatures[i];
+    }
+    return ok;
+}
+
+struct crypto *crypto_new(void)
+{
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+        return NULL;
+    struct crypto *c = NEW(struct crypto);
+    uint8_t byte;
+    bool ok = fetch_symmetric(c) && fetch_asymmetric(c);
+    /* libcrypto keeps two generators, one for values that stay private: both are seeded now. */
+    ok = ok && RAND_bytes(&byte, 1) == 1 && RAND_priv_bytes(&byte, 1) == 1;
+    if (!ok) {
+        crypto_free(c);
+        ERR_clear_error();
+        return NULL;
+    }
+    return c;
+}
+
+void crypto_free(struct crypto *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(c->digests); i++)
+        EVP_MD_free(c->digests[i]);
+    for (size_t i = 0; i < ARRAY_LEN(c->ciphers); i++)
+        EVP_CIPHER_free(c->ciphers[i]);
+    EVP_MAC_free(c->hmac);
+    EVP_MAC_free(c->poly1305);
+    for (size_t i = 0; i < ARRAY_LEN(c->keymgmts); i++)
+        EVP_KEYMGMT_free(c->keymgmts[i]);
+    for (size_t i = 0; i < ARRAY_LEN(c->keyexchs); i++)
+        EVP_KEYEXCH_free(c->keyexchs[i]);
+    for (size_t i = 0; i < ARRAY_LEN(c->signatures); i++)
+        EVP_SIGNATURE_free(c->signatures[i]);
+    mem_free(c);
+}

@@ -1,0 +1,55 @@
+/*
+ * What the rooms of this floor share and nobody else sees: the fetched algorithms, the rows that
+ * describe key kinds, and how a libcrypto failure becomes one of our errors. Only files in
+ * crypto/ may include it.
+ */
+#ifndef ADIT_CRYPTO_CRYPTO_INTERNAL_H
+#define ADIT_CRYPTO_CRYPTO_INTERNAL_H
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include "crypto/algo.h"
+
+#define DIGEST_KINDS 5
+#define CIPHER_ROWS  6
+#define KEY_KINDS    5
+
+struct crypto {
+    EVP_MD *digests[DIGEST_KINDS];
+    EVP_CIPHER *ciphers[CIPHER_ROWS]; /* beside the rows of the cipher table */
+    EVP_MAC *hmac;
+    EVP_MAC *poly1305;
+    /* Held so that libcrypto's own look-ups by name find them ready in its cache. */
+    EVP_KEYMGMT *keymgmts[4];
+    EVP_KEYEXCH *keyexchs[2];
+    EVP_SIGNATURE *signatures[3];
+};
+
+/* libcrypto's name of a digest: "SHA256". */
+const char *crypto_digest_name(enum digest_kind kind);
+const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo);
+
+/* How a kind of key is called and how big its parts are. */
+struct key_type {
+    const char *name;       /* in blobs: "ecdsa-sha2-nistp256" */
+    const char *short_name; /* "ECDSA" */
+    const char *libcrypto;  /* "EC" */
+    const char *curve;      /* inside ECDSA blobs: "nistp256"; else NULL */
+    const char *group;      /* libcrypto's name of the curve; else NULL */
+    uint16_t field_len;     /* bytes of a coordinate or raw key; RSA: 0 */
+    uint16_t bits;          /* RSA: 0 */
+};
+const struct key_type *crypto_key_type(enum key_kind kind);
+
+/* An EC key from its encoded point: NULL unless uncompressed, of the right length, on the curve. */
+EVP_PKEY *crypto_ec_public(const char *group, size_t field_len, struct slice point) MUST_USE;
+
+/* libcrypto's queue of errors must not leak from one connection's failure into another's. */
+static inline enum err crypto_fail(enum err code)
+{
+    ERR_clear_error();
+    return code;
+}
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * Elliptic-curve Diffie-Hellman over libcrypto: X25519 and the three NIST curves. Peer's points
+ * are checked here before they meet our key. Does not know the exchange hash or who signs it.
+ */
+#include "crypto/kex_ecdh.h"
+
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include "crypto/crypto_internal.h"
+#include "wire/writer.h"
+
+#define FIELD_MAX 66 /* nistp521 */
+
+struct kex_client {
+    EVP_PKEY *pkey;
+    const struct algo_kex *algo;
+};
+
+static const struct kex_type {
+    const char *group; /* NULL: X25519 */
+    uint16_t field_len;
+    uint16_t public_len;
+} types[] = {
+    [KEX_CURVE25519] = {NULL, 32, 32},
+    [KEX_NISTP256] = {"P-256", 32, 65},
+    [KEX_NISTP384] = {"P-384", 48, 97},
+    [KEX_NISTP521] = {"P-521", 66, 133},
+};
+
+static const struct kex_type *type_of(const struct algo_kex *algo)
+{
+    CHECK((size_t)algo->kind < ARRAY_LEN(types));
+    return &types[algo->kind];
+}
+
+/* NULL if libcrypto refuses. */
+static EVP_PKEY *key_generate(const struct kex_type *type)
+{
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type->group ? "EC" : "X25519", NULL);
+    OSSL_PARAM params[] = {OSSL_PARAM_END, OSSL_PARAM_END};
+    if (type->group)
+        params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                     (char *)(uintptr_t)type->group, 0);
+    if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_CTX_set_params(ctx, params) != 1 ||
+        EVP_PKEY_generate(ctx, &pkey) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    return pkey;
+}
+
+static enum err public_append(const struct kex_type *type, const EVP_PKEY *pkey, struct buf *out)
+{
+    uint8_t *room;
+    size_t length;
+    TRY(buf_reserve(out, type->public_len, &room));
+    if (EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, room,
+                                        type->public_len, &length) != 1 ||
+        length != type->public_len)
+        return ERR_CRYPTO;
+    buf_commit(out, length);
+    return OK;
+}
+
+/* RFC 8731 3, RFC 5656 4: a value of the wrong length or not on the curve ends the exchange. */
+static EVP_PKEY *peer_new(const struct kex_type *type, struct slice value)
+{
+    if (type->group)
+        return crypto_ec_public(type->group, type->field_len, value);
+    if (value.len != type->public_len)
+        return NULL;
+    return EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, value.ptr, value.len);
+}
+
+static bool is_all_zero(const uint8_t *bytes, size_t n)
+{
+    static const uint8_t zeros[FIELD_MAX];
+    return mem_equal_secret(bytes, zeros, n);
+}
+
+/* The shared secret without encoding: field_len bytes. */
+static enum err derive(const struct kex_type *type, EVP_PKEY *own, EVP_PKEY *peer, uint8_t *shared)
+{
+    enum err err = OK;
+    size_t length = type->field_len;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
+    if (!ctx || EVP_PKEY_derive_init(ctx) != 1)
+        err = ERR_CRYPTO;
+    else if (EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) != 1)
+        err = ERR_FORMAT;
+    else if (EVP_PKEY_derive(ctx, shared, &length) != 1 || length != type->field_len)
+        err = ERR_CRYPTO;
+    else if (!type->group && is_all_zero(shared, length))
+        err = ERR_CRYPTO;
+    EVP_PKEY_CTX_free(ctx);
+    return err;
+}
+
+static enum err agree(const struct kex_type *type, EVP_PKEY *own, struct slice peer_public,
+                      struct buf *secret)
+{
+    EVP_PKEY *peer = peer_new(type, peer_public);
+    if (!peer)
+        return ERR_FORMAT;
+    uint8_t shared[FIELD_MAX];
+    enum err err = derive(type, own, peer, shared);
+    if (err == OK) {
+        struct writer w;
+        writer_init(&w, secret);
+        writer_mpint(&w, slice_of(shared, type->field_len));
+        err = writer_done(&w);
+    }
+    mem_wipe(shared, sizeof(shared));
+    EVP_PKEY_free(peer);
+    return err;
+}
+
+enum err kex_client_new(struct kex_client **out, const struct crypto *c,
+                        const struct algo_kex *algo, struct buf *public_out)
+{
+    (void)c;
+    EVP_PKEY *pkey = key_generate(type_of(algo));
+    enum err err = pkey ? public_append(type_of(algo), pkey, public_out) : ERR_CRYPTO;
+    if (err != OK) {
+        EVP_PKEY_free(pkey);
+        return crypto_fail(err);
+    }
+    struct kex_client *k = NEW(struct kex_client);
+    k->pkey = pkey;
+    k->algo = algo;
+    *out = k;
+    return OK;
+}
+
+void kex_client_free(struct kex_client *k)
+{
+    if (!k)
+        return;
+    EVP_PKEY_free(k->pkey);
+    mem_free(k);
+}
+
+enum err kex_client_finish(struct kex_client *k, struct slice server_public, struct buf *secret)
+{
+    enum err err = agree(type_of(k->algo), k->pkey, server_public, secret);
+    return err == OK ? OK : crypto_fail(err);
+}
+
+enum err kex_server(const struct crypto *c, const struct algo_kex *algo, struct slice client_public,
+                    struct buf *public_out, struct buf *secret)
+{
+    (void)c;
+    const struct kex_type *type = type_of(algo);
+    EVP_PKEY *own = key_generate(type);
+    enum err err = own ? agree(type, own, client_public, secret) : ERR_CRYPTO;
+    if (err == OK)
+        err = public_append(type, own, public_out);
+    EVP_PKEY_free(own);
+    return err == OK ? OK : crypto_fail(err);
+}
