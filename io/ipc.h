@@ -14,18 +14,26 @@
 struct ipc;
 
 /* The owner owns the descriptors. err OK: a message; ERR_EOF: the other side is gone; ERR_IO,
- * ERR_FORMAT (truncated data or descriptors: MSG_TRUNC, MSG_CTRUNC): last event. */
+ * ERR_FORMAT (truncated data or descriptors: MSG_TRUNC, MSG_CTRUNC): last event. bytes are wiped
+ * after the callback. */
 typedef void ipc_message(void *owner, enum err err, struct slice bytes, const int *fds,
                          size_t fd_count);
 
 /* Takes over fd. */
 struct ipc *ipc_new(struct loop *l, int fd, ipc_message *message, void *owner) MUST_USE;
 void ipc_close(struct ipc *i); /* NULL allowed */
-/* Sends or queues (at most 64 messages: ERR_LIMIT beyond). The descriptors are duplicated when
- * queued, the caller keeps its own. */
+/*
+ * Sends or queues (at most 64 messages: ERR_LIMIT beyond). At least one byte, for an empty record
+ * cannot be told from the end. The descriptors are duplicated when queued, the caller keeps its
+ * own. ERR_EOF: the other side is gone (what it sent before still comes as messages); ERR_IO.
+ */
 enum err ipc_send(struct ipc *i, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
 
-/* Without a loop, for roles that use plain blocking calls: ERR_EOF, ERR_IO, ERR_FORMAT. */
+/*
+ * Without a loop, for roles that use plain blocking calls: ERR_EOF, ERR_IO, ERR_FORMAT. Receiving
+ * replaces what is in bytes (a cap below IPC_MESSAGE_MAX is the longest record); fds has room for
+ * IPC_FDS_MAX.
+ */
 enum err ipc_pair(int fds[2]) MUST_USE; /* SOCK_SEQPACKET, close-on-exec */
 enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
 enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count) MUST_USE;
