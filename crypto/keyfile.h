@@ -9,8 +9,10 @@
 
 /*
  * ERR_FORMAT: no key file. ERR_DENIED: encrypted, needs a passphrase (not built yet: it is an
- * error the caller can name). ERR_UNSUPPORTED: a key type not built. comment (may be NULL): caller
- * owns *comment, "" if there is none. The halves of an OpenSSH-format key must agree: ERR_CRYPTO.
+ * error the caller can name). ERR_UNSUPPORTED: a key type not built; ERR_LIMIT: more than
+ * 64 KiB of text, or RSA out of pubkey.h's bounds. comment (may be NULL): caller
+ * owns *comment, "" if there is none. The halves of an OpenSSH-format key must agree: ERR_CRYPTO
+ * (checked for the other formats, too).
  */
 enum err keyfile_parse(struct privkey **out, char **comment, const struct crypto *c,
                        struct slice text) MUST_USE;

@@ -37,7 +37,7 @@ BIGNUM *privkey_number(const EVP_PKEY *pkey, const char *name)
     return number;
 }
 
-static void number_write(struct writer *w, const EVP_PKEY *pkey, const char *name)
+void privkey_number_write(struct writer *w, const EVP_PKEY *pkey, const char *name)
 {
     uint8_t bytes[RSA_BITS_MAX / 8];
     BIGNUM *number = privkey_number(pkey, name);
@@ -46,6 +46,7 @@ static void number_write(struct writer *w, const EVP_PKEY *pkey, const char *nam
         w->err = w->err == OK ? ERR_LIMIT : w->err;
     else
         writer_mpint(w, slice_of(bytes, (size_t)BN_bn2bin(number, bytes)));
+    mem_wipe(bytes, sizeof(bytes));
     BN_clear_free(number);
 }
 
@@ -99,8 +100,8 @@ static enum err blob_write(const EVP_PKEY *pkey, enum key_kind kind, struct buf 
             return ERR_CRYPTO;
         writer_string(&w, slice_of(raw, length));
     } else if (kind == KEY_RSA) {
-        number_write(&w, pkey, OSSL_PKEY_PARAM_RSA_E);
-        number_write(&w, pkey, OSSL_PKEY_PARAM_RSA_N);
+        privkey_number_write(&w, pkey, OSSL_PKEY_PARAM_RSA_E);
+        privkey_number_write(&w, pkey, OSSL_PKEY_PARAM_RSA_N);
     } else {
         writer_text(&w, type->curve);
         point_write(&w, pkey, type->field_len);
@@ -109,30 +110,35 @@ static enum err blob_write(const EVP_PKEY *pkey, enum key_kind kind, struct buf 
 }
 
 /*
- * n = p q and e d = 1 modulo p-1 and q-1. Not libcrypto's check, which also proves p and q prime
- * and takes a good part of a second at each start.
+ * n = p q, e d = 1 modulo p-1 and q-1, and the coefficient is q's inverse. Not libcrypto's check,
+ * which also proves p and q prime and takes a good part of a second at each start.
  */
 static bool is_rsa_pair(const EVP_PKEY *pkey)
 {
-    BIGNUM *n = privkey_number(pkey, OSSL_PKEY_PARAM_RSA_N);
-    BIGNUM *e = privkey_number(pkey, OSSL_PKEY_PARAM_RSA_E);
-    BIGNUM *d = privkey_number(pkey, OSSL_PKEY_PARAM_RSA_D);
-    BIGNUM *primes[] = {privkey_number(pkey, OSSL_PKEY_PARAM_RSA_FACTOR1),
-                        privkey_number(pkey, OSSL_PKEY_PARAM_RSA_FACTOR2)};
+    static const char *const names[] = {
+        OSSL_PKEY_PARAM_RSA_N,       OSSL_PKEY_PARAM_RSA_E,       OSSL_PKEY_PARAM_RSA_D,
+        OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
+    };
+    enum { N, E, D, P, Q, COEFFICIENT, NUMBERS };
+    BIGNUM *v[NUMBERS];
     BIGNUM *product = BN_secure_new();
     BN_CTX *ctx = BN_CTX_secure_new();
-    bool ok = n && e && d && primes[0] && primes[1] && product && ctx &&
-              BN_mul(product, primes[0], primes[1], ctx) == 1 && BN_cmp(product, n) == 0;
-    for (size_t i = 0; i < 2; i++) {
-        ok = ok && !BN_is_one(primes[i]) && BN_sub_word(primes[i], 1) == 1 &&
-             BN_mod_mul(product, e, d, primes[i], ctx) == 1 && BN_is_one(product);
-        BN_clear_free(primes[i]);
+    bool ok = product && ctx;
+    for (size_t i = 0; i < NUMBERS; i++) {
+        v[i] = privkey_number(pkey, names[i]);
+        ok = ok && v[i] && !BN_is_zero(v[i]);
     }
+    ok = ok && BN_mul(product, v[P], v[Q], ctx) == 1 && BN_cmp(product, v[N]) == 0;
+    ok = ok && !BN_is_one(v[P]) && !BN_is_one(v[Q]);
+    ok = ok && BN_mod_mul(product, v[COEFFICIENT], v[Q], v[P], ctx) == 1 && BN_is_one(product);
+    for (size_t i = P; i <= Q; i++) {
+        ok = ok && BN_sub_word(v[i], 1) == 1 && BN_mod_mul(product, v[E], v[D], v[i], ctx) == 1 &&
+             BN_is_one(product);
+    }
+    for (size_t i = 0; i < NUMBERS; i++)
+        BN_clear_free(v[i]);
     BN_CTX_free(ctx);
     BN_clear_free(product);
-    BN_clear_free(d);
-    BN_free(e);
-    BN_free(n);
     return ok;
 }
 

@@ -7,6 +7,7 @@
 
 #include "crypto/crypto_internal.h"
 #include "crypto/privkey.h"
+#include "wire/writer.h"
 
 struct privkey {
     EVP_PKEY *pkey;
@@ -21,5 +22,8 @@ enum err privkey_from_pkey(struct privkey **out, const struct crypto *c, EVP_PKE
 
 /* The named number of the key; NULL if there is none. The caller frees it with BN_clear_free. */
 BIGNUM *privkey_number(const EVP_PKEY *pkey, const char *name) MUST_USE;
+
+/* The same as an mpint; a number that is missing is the writer's error. */
+void privkey_number_write(struct writer *w, const EVP_PKEY *pkey, const char *name);
 
 #endif
