@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/param.h> /* MIN, MAX: glibc's, so that nobody meets two */
 
 #define MUST_USE                  __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_, first_) __attribute__((format(printf, fmt_, first_)))
@@ -19,9 +20,6 @@
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define container_of(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /*
  * CHECK states what only a bug of ours can make false; it stays on in release builds and aborts

@@ -120,3 +120,12 @@ enum err reader_done(const struct reader *r)
         return r->err;
     return reader_left(r) ? ERR_FORMAT : OK;
 }
+
+struct reader reader_open(struct slice payload, uint8_t number)
+{
+    struct reader r;
+    reader_init(&r, payload);
+    if (reader_u8(&r) != number)
+        reader_fail(&r, ERR_FORMAT);
+    return r;
+}

@@ -16,6 +16,9 @@ struct reader {
 
 void reader_init(struct reader *r, struct slice bytes);
 
+/* The start of every message decoder: a reader behind the message number; another: ERR_FORMAT. */
+struct reader reader_open(struct slice payload, uint8_t number);
+
 uint8_t reader_u8(struct reader *r);
 uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);

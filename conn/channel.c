@@ -1,0 +1,178 @@
+/* One channel's two half-machines. Receiving is driven by conn.c. */
+#include "conn/channel.h"
+
+#include "base/log.h"
+#include "conn/internal.h"
+#include "wire/numbers.h"
+
+static const char *const half_names[] = {"open", "eof", "closed"};
+
+/* A half only moves on: open, eof, closed; open to closed directly is legal (RFC 4254 5.3). */
+static void set_half(const struct channel *ch, enum channel_half *half, enum channel_half to,
+                     const char *which)
+{
+    CHECK(to > *half);
+    log_debug3("channel %u: %s %s -> %s", ch->our_id, which, half_names[*half], half_names[to]);
+    *half = to;
+}
+
+void channel_set_sending(struct channel *ch, enum channel_half to)
+{
+    set_half(ch, &ch->sending, to, "sending");
+}
+
+void channel_set_receiving(struct channel *ch, enum channel_half to)
+{
+    set_half(ch, &ch->receiving, to, "receiving");
+}
+
+void channel_settle(struct channel *ch)
+{
+    struct conn *c = ch->conn;
+    bool never_lived = ch->opening == CHANNEL_REFUSED;
+    bool both_closed = ch->sending == HALF_CLOSED && ch->receiving == HALF_CLOSED;
+    if (!ch->is_released || !(never_lived || both_closed))
+        return;
+    list_remove(&ch->credit_link);
+    idmap_remove(&c->channels, ch->our_id);
+    mem_free(ch);
+}
+
+void channel_set_user(struct channel *ch, void *user)
+{
+    ch->user = user;
+}
+
+void *channel_user(const struct channel *ch)
+{
+    return ch->user;
+}
+
+uint32_t channel_id(const struct channel *ch)
+{
+    return ch->our_id;
+}
+
+bool channel_is_open(const struct channel *ch)
+{
+    return ch->opening == CHANNEL_LIVE && ch->sending != HALF_CLOSED &&
+           ch->receiving != HALF_CLOSED;
+}
+
+uint32_t channel_may_send(const struct channel *ch)
+{
+    if (ch->opening != CHANNEL_LIVE || ch->sending != HALF_OPEN || ch->receiving == HALF_CLOSED)
+        return 0;
+    return ch->send_window;
+}
+
+uint32_t channel_max_data(const struct channel *ch)
+{
+    return MIN(ch->peer_max_packet, CHANNEL_MAX_PACKET);
+}
+
+void channel_put_data_head(struct channel *ch, uint8_t *head, uint32_t n)
+{
+    CHECK(n <= channel_may_send(ch));
+    msg_channel_data_head(head, ch->peer_id, n);
+    ch->send_window -= n;
+}
+
+/* number: DATA or EXTENDED_DATA (stderr), in pieces of the peer's max packet. */
+static enum err send_copy(struct channel *ch, bool is_stderr, struct slice data)
+{
+    if (data.len > channel_may_send(ch))
+        return ERR_LIMIT;
+    while (data.len) {
+        struct writer w;
+        struct slice piece = {data.ptr, MIN(data.len, channel_max_data(ch))};
+        conn_write_begin(ch->conn, &w);
+        if (is_stderr) {
+            struct msg_channel_data m = {ch->peer_id, SSH_EXTENDED_DATA_STDERR, piece};
+            msg_channel_extended_data_encode(&w, &m);
+        } else {
+            uint8_t head[CHANNEL_DATA_HEAD];
+            msg_channel_data_head(head, ch->peer_id, (uint32_t)piece.len);
+            writer_bytes(&w, slice_of(head, sizeof(head)));
+            writer_bytes(&w, piece);
+        }
+        conn_write_end(ch->conn, &w);
+        ch->send_window -= (uint32_t)piece.len;
+        data.ptr += piece.len;
+        data.len -= piece.len;
+    }
+    return OK;
+}
+
+enum err channel_send_data(struct channel *ch, struct slice data)
+{
+    return send_copy(ch, false, data);
+}
+
+enum err channel_send_stderr(struct channel *ch, struct slice data)
+{
+    return send_copy(ch, true, data);
+}
+
+static void send_plain(struct channel *ch, uint8_t number)
+{
+    struct writer w;
+    conn_write_begin(ch->conn, &w);
+    msg_channel_plain_encode(&w, number, ch->peer_id);
+    conn_write_end(ch->conn, &w);
+}
+
+void channel_send_eof(struct channel *ch)
+{
+    if (ch->opening != CHANNEL_LIVE || ch->sending != HALF_OPEN)
+        return;
+    send_plain(ch, SSH_MSG_CHANNEL_EOF);
+    channel_set_sending(ch, HALF_EOF);
+}
+
+void channel_send_request(struct channel *ch, const char *type, bool want_reply, struct slice body)
+{
+    if (ch->opening != CHANNEL_LIVE || ch->sending == HALF_CLOSED)
+        return;
+    struct writer w;
+    struct msg_channel_request m = {ch->peer_id, slice_text(type), want_reply, body};
+    conn_write_begin(ch->conn, &w);
+    msg_channel_request_encode(&w, &m);
+    conn_write_end(ch->conn, &w);
+    ch->replies_due += want_reply;
+}
+
+void channel_reply(struct channel *ch, bool success)
+{
+    if (!ch->reply_owed)
+        return;
+    ch->reply_owed = false;
+    if (ch->sending != HALF_CLOSED)
+        send_plain(ch, success ? SSH_MSG_CHANNEL_SUCCESS : SSH_MSG_CHANNEL_FAILURE);
+}
+
+void channel_consumed(struct channel *ch, size_t n)
+{
+    if (window_consumed(&ch->recv_window, n) && ch->receiving == HALF_OPEN &&
+        ch->sending != HALF_CLOSED && list_is_empty(&ch->credit_link))
+        list_append(&ch->conn->credits, &ch->credit_link);
+}
+
+bool channel_got_eof(const struct channel *ch)
+{
+    return ch->receiving != HALF_OPEN;
+}
+
+void channel_close(struct channel *ch)
+{
+    CHECK(!ch->is_released);
+    ch->is_released = true;
+    ch->user = NULL;
+    list_remove(&ch->credit_link);
+    /* A channel that was asked for gets its CLOSE when the confirmation comes. */
+    if (ch->opening == CHANNEL_LIVE && ch->sending != HALF_CLOSED) {
+        send_plain(ch, SSH_MSG_CHANNEL_CLOSE);
+        channel_set_sending(ch, HALF_CLOSED);
+    }
+    channel_settle(ch);
+}

@@ -1,0 +1,85 @@
+/*
+ * The multiplexer (RFC 4254): global requests answered in order, channel opens, dispatch, and one
+ * outgoing queue of control payloads with a cap. Eats payloads, yields events; DATA does not pass
+ * through its queue (the data path writes it in place: channel_put_data_head).
+ */
+#ifndef ADIT_CONN_CONN_H
+#define ADIT_CONN_CONN_H
+
+#include "conn/channel.h"
+
+#define CHANNEL_WINDOW     (2 * 1024 * 1024)
+#define CHANNEL_MAX_PACKET 32768
+
+struct conn;
+
+struct conn_config {
+    uint32_t max_channels; /* 0: 16384 */
+    uint32_t window;       /* granted to the peer per channel; 0: CHANNEL_WINDOW */
+    size_t control_cap;    /* bytes of queued control payloads; 0: 1 MiB */
+};
+
+struct conn *conn_new(const struct conn_config *config) MUST_USE;
+void conn_free(struct conn *c); /* all channels too; NULL allowed */
+
+enum conn_event_kind {
+    CONN_NONE,
+    CONN_GLOBAL_REQUEST,  /* name, body, want_reply; if so: conn_reply(request) once, any time */
+    CONN_GLOBAL_REPLY,    /* cookie, success, body */
+    CONN_OPEN_REQUEST,    /* channel, name = type, body: conn_accept or conn_refuse, any time */
+    CONN_OPENED,          /* channel: the peer confirmed it */
+    CONN_OPEN_FAILED,     /* channel, reason, body = the peer's text; channel_close is still due */
+    CONN_DATA,            /* channel, body; channel_consumed when it was taken */
+    CONN_EXTENDED_DATA,   /* channel, reason = code, body; channel_consumed likewise */
+    CONN_WINDOW,          /* channel: the send window opened (it was 0) */
+    CONN_EOF,             /* channel */
+    CONN_CLOSED,          /* channel: the peer closed; channel_close is due when all is drained */
+    CONN_CHANNEL_REQUEST, /* channel, name, body, want_reply: channel_reply before going on */
+    CONN_CHANNEL_REPLY,   /* channel, success */
+};
+/* Slices borrow from the payload. */
+struct conn_event {
+    enum conn_event_kind kind;
+    struct channel *channel;
+    struct slice name, body;
+    bool want_reply, success;
+    uint32_t reason;
+    uint64_t request; /* GLOBAL_REQUEST: pass it to conn_reply */
+    uint64_t cookie;
+};
+
+/*
+ * Eats one payload of the connection protocol; at most one event comes of it. Failure is fatal to
+ * the connection: conn_fault tells.
+ */
+enum err conn_recv(struct conn *c, struct slice payload, struct conn_event *event) MUST_USE;
+struct fault conn_fault(const struct conn *c);
+
+/* ---- ours to the peer ---- */
+
+/* With want_reply, CONN_GLOBAL_REPLY brings the cookie back; replies come in order of asking. */
+void conn_global_request(struct conn *c, const char *name, bool want_reply, struct slice body,
+                         uint64_t cookie);
+void conn_reply(struct conn *c, uint64_t request, bool success, struct slice body);
+
+/* ERR_LIMIT: too many channels. body: type-specific data of CHANNEL_OPEN. */
+enum err conn_open(struct conn *c, const char *type, struct slice body, void *user,
+                   struct channel **channel) MUST_USE;
+void conn_accept(struct conn *c, struct channel *ch);
+/* Lets go of the channel. reason: RFC 4250 4.3. */
+void conn_refuse(struct conn *c, struct channel *ch, uint32_t reason, const char *text);
+
+/* ---- the outgoing queue ---- */
+
+/* The next control payload, valid until any other call; false if none waits. */
+bool conn_next_payload(struct conn *c, struct slice *payload);
+/* It was sent. */
+void conn_payload_taken(struct conn *c);
+/* The queue passed its cap: the peer provokes more than it reads. Fatal: conn_fault tells. */
+bool conn_is_flooded(const struct conn *c);
+
+/* Channels that still have a user, from *id on; NULL at the end. For the end of a link. */
+struct channel *conn_next_channel(const struct conn *c, uint32_t *id);
+uint32_t conn_channel_count(const struct conn *c);
+
+#endif

@@ -1,0 +1,73 @@
+/* The inside of conn/, shared by conn.c and channel.c alone. */
+#ifndef ADIT_CONN_INTERNAL_H
+#define ADIT_CONN_INTERNAL_H
+
+#include "base/idmap.h"
+#include "base/list.h"
+#include "conn/conn.h"
+#include "conn/window.h"
+#include "wire/msg_conn.h"
+
+enum channel_opening {
+    CHANNEL_ASKED,   /* we sent CHANNEL_OPEN */
+    CHANNEL_OFFERED, /* the peer did, the answer is pending */
+    CHANNEL_LIVE,
+    CHANNEL_REFUSED, /* never came to life */
+};
+enum channel_half { HALF_OPEN, HALF_EOF, HALF_CLOSED };
+
+struct channel {
+    struct conn *conn;
+    void *user;       /* NULL after channel_close */
+    bool is_released; /* the user has let go */
+    uint32_t our_id, peer_id;
+    enum channel_opening opening;
+    enum channel_half sending, receiving;
+    uint32_t send_window;
+    uint32_t peer_max_packet;
+    struct recv_window recv_window;
+    uint32_t replies_due;    /* to requests of ours */
+    bool reply_owed;         /* to a request of the peer's */
+    struct list credit_link; /* in conn.credits while a WINDOW_ADJUST is due */
+};
+
+/* A global request of the peer's that wants a reply. */
+struct owed_reply {
+    struct list link;
+    uint64_t number;
+    bool answered, success;
+    struct buf body;
+};
+
+/* A global request of ours that waits for its reply. */
+struct asked {
+    struct list link;
+    uint64_t cookie;
+};
+
+struct conn {
+    struct conn_config config;
+    struct idmap channels;
+    struct buf control; /* u32 length + payload, again and again */
+    struct buf scratch; /* a payload in the making; a WINDOW_ADJUST for conn_next_payload */
+    bool gave_credit;   /* the payload handed out is a WINDOW_ADJUST in scratch */
+    struct list credits;
+    struct list owed, asked;
+    uint64_t next_request;
+    uint32_t owed_count, asked_count, surplus_replies, late_messages;
+    bool flooded;
+    struct fault fault;
+};
+
+/* Payload in the making: writer into scratch, then queue it. */
+void conn_write_begin(struct conn *c, struct writer *w);
+void conn_write_end(struct conn *c, struct writer *w);
+
+/* Frees the channel if both halves are closed (or it never lived) and the user has let go. */
+void channel_settle(struct channel *ch);
+
+/* The one setter of each half-machine. */
+void channel_set_sending(struct channel *ch, enum channel_half to);
+void channel_set_receiving(struct channel *ch, enum channel_half to);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * The transport's inside, shared by the rooms of this floor alone: transport.c (the machine),
+ * ident.c, packet.c, kex.c and resume.c.
+ */
+#ifndef ADIT_TRANSPORT_INTERNAL_H
+#define ADIT_TRANSPORT_INTERNAL_H
+
+#include "crypto/cipher.h"
+#include "crypto/digest.h"
+#include "crypto/kex_ecdh.h"
+#include "crypto/pubkey.h"
+#include "transport/transport.h"
+#include "wire/msg_transport.h"
+
+#define IDENT_LINE_MAX          255    /* RFC 4253 4.2, CR LF included */
+#define BANNER_LINE_MAX         8192   /* a line before the server's identification */
+#define BANNER_LINES_MAX        1024   /* OpenSSH's limit too */
+#define PACKET_LENGTH_MAX_EARLY 35000  /* RFC 4253 6.1, before authentication */
+#define PACKET_LENGTH_MAX       262144 /* OpenSSH's cap */
+#define PACKET_MIN_PADDING      4
+#define PACKET_HEAD             5 /* length and padding length */
+#define TAG_MAX                 64
+
+#define INPUT_MAX              (1024 * 1024)
+#define INPUT_MAX_EARLY        (40 * 1024) /* so that a hand-over record fits one message */
+#define OUTPUT_MAX             (768 * 1024)
+#define OUTPUT_CONTROL_RESERVE (192 * 1024) /* what the data path leaves for control messages */
+#define HELD_MAX               (64 * 1024)
+#define DATA_SLOTS_MAX         64
+
+#define KEX_DEADLINE_MS 60000
+#define REKEY_PACKETS   (1u << 31)
+
+/* One direction. cipher NULL: plain text, before the first NEWKEYS. */
+struct packet_state {
+    struct cipher *cipher;
+    uint32_t sequence;
+    uint64_t packets; /* since these keys came into use */
+    uint64_t bytes;
+};
+
+enum kex_state {
+    KEX_IDLE,
+    KEX_SENT_INIT,      /* our KEXINIT is out, the peer's is awaited */
+    KEX_WAIT_ECDH,      /* server: KEX_ECDH_INIT; client: KEX_ECDH_REPLY */
+    KEX_WAIT_TRUST,     /* client: the question about the host key is out */
+    KEX_WAIT_SIGNATURE, /* server: the question to the signer is out */
+    KEX_WAIT_NEWKEYS,   /* our NEWKEYS is out, the peer's is awaited */
+};
+
+struct kex {
+    enum kex_state state;
+    uint64_t deadline_ms;           /* of the running exchange */
+    struct buf our_init, peer_init; /* KEXINIT payloads, as hashed */
+    bool got_peer_init;
+    bool skip_guess; /* the peer's guessed packet was wrong and is to be passed over */
+    const struct algo_kex *algo;
+    const struct algo_sign *host_key_algo;
+    const struct algo_cipher *cipher_c2s, *cipher_s2c;
+    const struct algo_mac *mac_c2s, *mac_s2c;
+    struct kex_client *client;
+    struct buf server_public; /* kept between question and answer */
+    struct buf secret;        /* K, encoded */
+    uint8_t hash[DIGEST_MAX]; /* H */
+    size_t hash_len;
+    struct packet_state next_recv; /* keys that the peer's NEWKEYS will switch on */
+};
+
+enum ident_state { IDENT_WAIT, IDENT_DONE };
+
+/* Where transport_next stands with events that are not simply the next packet. */
+struct transport {
+    struct transport_config config;
+    uint64_t now_ms;
+
+    struct buf in, out;
+    struct buf held; /* control messages of our own (PONG) that an exchange holds back */
+    struct packet_state send, recv;
+
+    enum ident_state ident;
+    unsigned banner_lines;
+    char peer_ident[IDENT_LINE_MAX + 1];
+
+    struct kex kex;
+    uint64_t exchanges;
+    uint64_t last_exchange_ms;
+    struct transport_names names;
+    uint8_t session_id[DIGEST_MAX];
+    size_t session_id_len;
+    struct buf server_key;
+    bool strict;        /* agreed in the first exchange */
+    bool peer_ext_info; /* the peer asked for EXT_INFO in its first KEXINIT */
+    bool recv_secured;  /* the peer's first NEWKEYS came */
+    bool send_secured;
+    bool authenticated;
+    bool ext_info_seen;
+
+    struct transport_peer_info peer_info;
+    char *peer_sig_algs;
+
+    uint64_t bytes_before_auth, packets_before_auth;
+
+    /* One-step events that wait to be fetched. */
+    bool say_secured, say_rekeyed, say_server_key, say_need_signature;
+    struct fault fault;
+    bool failed, said_end, disconnected;
+
+    /* The data path's reservation. */
+    int slots;
+    size_t slot_head, slot_data, slot_stride;
+};
+
+/* ident.c: takes the peer's identification out of t->in. OK: done; ERR_AGAIN; else failed. */
+enum err ident_parse(struct transport *t, struct transport_event *event) MUST_USE;
+
+/* packet.c */
+/* Bytes a packet of this payload takes on the wire, tag included. */
+size_t packet_wire_len(const struct packet_state *s, size_t payload_len);
+/*
+ * at: PACKET_HEAD bytes of room, then the payload, then room up to packet_wire_len. Writes length
+ * and padding, seals, counts. ERR_LIMIT: the sequence number would wrap (keys too old).
+ */
+enum err packet_seal(struct packet_state *s, struct rng *rng, uint8_t *at,
+                     size_t payload_len) MUST_USE;
+/*
+ * The next whole packet at the front of in: opens it in place and consumes it. *payload borrows
+ * from in's memory. ERR_AGAIN: more bytes are needed. Else *fault tells.
+ */
+enum err packet_open(struct packet_state *s, struct buf *in, size_t max_length,
+                     struct slice *payload, struct fault *fault) MUST_USE;
+void packet_state_done(struct packet_state *s);
+
+/* kex.c */
+void kex_start(struct transport *t); /* our KEXINIT */
+/* A message of the exchange; faults go to transport_fail. */
+void kex_message(struct transport *t, uint8_t number, struct slice payload, uint32_t sequence);
+void kex_trusted(struct transport *t, bool trusted);
+void kex_signed(struct transport *t, struct slice signature);
+bool kex_is_due(const struct transport *t); /* volume or time asks for new keys */
+uint64_t kex_due_ms(const struct transport *t);
+void kex_done(struct kex *k);
+
+/* transport.c, for the others */
+/* Seals a payload whatever the state: the exchange's own messages. Failure ends the transport. */
+void transport_seal(struct transport *t, struct slice payload);
+enum message_phase transport_recv_phase(const struct transport *t);
+
+#endif
