@@ -39,13 +39,24 @@ enum option_type {
 };
 
 /* Row flags. */
-#define OPTION_RESTRICTS 1u  /* not built, and leaving it out would allow more: warn loudly */
-#define OPTION_MAY_NONE  2u  /* the word "none" is a value: OPTION_SECONDS 0, OPTION_STRING "none" \
+#define OPTION_RESTRICTS 1u /* not built, and leaving it out would allow more: warn loudly */
+#define OPTION_MAY_NONE                                                                            \
+    2u                       /* the word "none" is a value: OPTION_SECONDS 0, OPTION_STRING "none" \
                               */
 #define OPTION_MATCHABLE 4u  /* server: may stand in a Match block */
 #define OPTION_ONE_WORD  8u  /* OPTION_APPEND: exactly one word a line */
 #define OPTION_TILDE     16u /* a path: the caller expands ~ and % */
 #define OPTION_UNIQUE    32u /* OPTION_APPEND: a value already there is not added again */
+#define OPTION_MANY      64u /* OPTION_ACCEPTED: every line is kept, not the first alone */
+#define OPTION_TAIL      128u /* OPTION_ACCEPTED: the rest of the line as it stands */
+
+/* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
+enum option_check {
+    OPTION_CHECK_NONE,
+    OPTION_CHECK_PERMIT_OPEN,   /* any, none, or host:port with '*' for either */
+    OPTION_CHECK_PERMIT_LISTEN, /* any, none, or [host:]port with '*' for either */
+    OPTION_CHECK_USER,          /* USER or USER@HOST; HOST may be a network */
+};
 
 struct option_word {
     const char *name; /* the first name of a value is the one printed */
@@ -57,9 +68,11 @@ struct option_row {
     enum option_type type;
     unsigned flags;
     size_t offset;                   /* into struct client_options or server_options */
-    const char *fallback;            /* the default, as it would be written; NULL: none */
+    const char *fallback;            /* the default, as it would be written; NULL: none. With
+                                        OPTION_RESTRICTS: the value that restricts nothing */
     const struct option_word *words; /* OPTION_WORD: ends with a NULL name */
-    int minimum, maximum;            /* OPTION_INT; OPTION_FORWARD and _ALGORITHMS: the kind */
+    int minimum, maximum;            /* OPTION_INT */
+    int kind;                        /* enum forward_kind, algo_kind or option_check, by type */
     const char *alias_of;            /* OPTION_ALIAS */
 };
 
@@ -89,7 +102,8 @@ struct raw_option {
 /* The first member of both options structs. */
 struct option_state {
     enum option_scope scope;
-    bool is_set[OPTION_ROWS_MAX]; /* by row; defaults do not count */
+    bool is_set[OPTION_ROWS_MAX];    /* by row; defaults do not count */
+    bool is_frozen[OPTION_ROWS_MAX]; /* by row: later lines change nothing, even appending ones */
     struct raw_option *raw;
     size_t raw_count;
 };
@@ -127,8 +141,11 @@ enum err option_parse_text(struct option_state *state, enum option_scope scope,
 /* Fills every option that is not set with its default. */
 void option_set_defaults(struct option_state *state);
 
-/* Takes over, from a Match'ed set, every option that is set there. */
-void option_override(struct option_state *to, const struct option_state *from);
+/*
+ * From here on, rows that are set take no more values. A Match'ed block is read before the global
+ * lines and frozen, so that its lists replace the global ones instead of joining them.
+ */
+void option_freeze(struct option_state *state);
 
 /* True if a file or the command line gave the option (keyword in any case). */
 bool option_is_given(const struct option_state *state, const char *keyword);
@@ -136,6 +153,9 @@ bool option_is_given(const struct option_state *state, const char *keyword);
 /* "keyword value" lines of one row, lower case, in the form that OpenSSH prints and reads back. */
 enum err option_print(const struct option_state *state, const struct option_row *row,
                       struct buf *out) MUST_USE;
+
+/* An empty state of one program; the rest of the struct is zeroed by its owner. */
+void option_init(struct option_state *state, enum option_scope scope);
 
 /* Frees all values the rows own, and the state's own memory. */
 void option_done(struct option_state *state);

@@ -65,8 +65,8 @@ struct client_options {
     struct forward_list dynamic_forwards;
     bool gateway_ports;
     bool exit_on_forward_failure;
-    bool clear_all_forwardings;  /* the lists above are empty already when it is set */
-    int server_alive_interval_s; /* 0: none */
+    bool clear_all_forwardings;       /* the lists above are empty already when it is set */
+    uint32_t server_alive_interval_s; /* 0: none */
     int server_alive_count_max;
     enum strict_host_key strict_host_key;
     struct string_list user_known_hosts_files; /* "none" alone: no file */

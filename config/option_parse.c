@@ -1,0 +1,579 @@
+/*
+ * Reading a line's words into an option, by the type of its row. Each reader checks wholly before
+ * it stores, and stores nothing when the option has its value already.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/algo_names.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/match.h"
+#include "config/forward_spec.h"
+#include "config/option.h"
+
+#define REKEY_BYTES_MIN 16 /* OpenSSH's, so that a typing error does not rekey without end */
+
+struct parse {
+    struct option_state *state; /* NULL: check only */
+    enum option_scope scope;
+    const struct option_row *row;
+    const struct line *line;
+    const struct place *place;
+    struct report *report;
+    void *field; /* NULL: check only, or the option has its value */
+};
+
+/* The error entry for word index (or the line's end); returns ERR_CONFIG. */
+static enum err fail(const struct parse *p, size_t index, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static enum err fail(const struct parse *p, size_t index, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    struct place place = p->place ? *p->place : (struct place){NULL, 0, 0};
+    if (p->place != NULL && index < p->line->count)
+        place.column = place.column + p->line->words[index].column;
+    else if (p->place != NULL && p->line->keyword != NULL)
+        place.column = place.column + p->line->keyword_column;
+    report_add(p->report, REPORT_ERROR, p->place ? &place : NULL, p->row->name, "%s", text);
+    return ERR_CONFIG;
+}
+
+/* A word of the line, made safe to show. */
+static const char *shown(const struct parse *p, size_t index, struct escaped *room)
+{
+    return log_escape(room->text, 120, slice_text(p->line->words[index].text));
+}
+
+static enum err need_words(const struct parse *p, size_t least, size_t most)
+{
+    struct escaped room;
+    if (p->line->count < least || (least > 0 && p->line->words[0].text[0] == '\0'))
+        return fail(p, SIZE_MAX, "%s has no value", p->row->name);
+    if (p->line->count > most)
+        return fail(p, most, "extra word \"%s\" behind the value of %s", shown(p, most, &room),
+                    p->row->name);
+    return OK;
+}
+
+static enum err parse_flag(const struct parse *p)
+{
+    TRY(need_words(p, 1, 1));
+    const char *text = p->line->words[0].text;
+    struct escaped room;
+    bool is_yes = strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0;
+    if (!is_yes && strcasecmp(text, "no") != 0 && strcasecmp(text, "false") != 0)
+        return fail(p, 0, "%s is yes or no, not \"%s\"", p->row->name, shown(p, 0, &room));
+    if (p->field != NULL)
+        *(bool *)p->field = is_yes;
+    return OK;
+}
+
+static enum err parse_word(const struct parse *p)
+{
+    char names[200];
+    size_t used = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    for (const struct option_word *word = p->row->words; word->name != NULL; word++) {
+        if (strcasecmp(word->name, p->line->words[0].text) == 0) {
+            if (p->field != NULL)
+                *(int *)p->field = word->value;
+            return OK;
+        }
+        if (used < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+                                     word->name);
+    }
+    return fail(p, 0, "%s is one of %s, not \"%s\"", p->row->name, names, shown(p, 0, &room));
+}
+
+/* Decimal digits only. */
+static bool read_number(const char *text, uint64_t maximum, uint64_t *value)
+{
+    if (text[0] == '\0' || strlen(text) > 19)
+        return false;
+    *value = 0;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        *value = *value * 10 + (uint64_t)(*text - '0');
+    }
+    return *value <= maximum;
+}
+
+static enum err parse_int(const struct parse *p)
+{
+    uint64_t value;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    if (!read_number(p->line->words[0].text, (uint64_t)p->row->maximum, &value) ||
+        value < (uint64_t)p->row->minimum)
+        return fail(p, 0, "%s is a number from %d to %d, not \"%s\"", p->row->name, p->row->minimum,
+                    p->row->maximum, shown(p, 0, &room));
+    if (p->field != NULL)
+        *(int *)p->field = (int)value;
+    return OK;
+}
+
+static enum err parse_seconds(const struct parse *p)
+{
+    uint32_t seconds = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    const char *text = p->line->words[0].text;
+    bool is_none = (p->row->flags & OPTION_MAY_NONE) && strcasecmp(text, "none") == 0;
+    if (!is_none && (duration_parse_s(text, &seconds) != OK || seconds > INT32_MAX))
+        return fail(p, 0, "%s is a time such as 30, 90s or 1m30s, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    if (p->field != NULL)
+        *(uint32_t *)p->field = seconds;
+    return OK;
+}
+
+static enum err read_port(const struct parse *p, uint16_t *port)
+{
+    uint64_t value;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    if (!read_number(p->line->words[0].text, UINT16_MAX, &value) || value == 0)
+        return fail(p, 0, "%s is a number from 1 to 65535, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    *port = (uint16_t)value;
+    return OK;
+}
+
+static enum err parse_port(const struct parse *p)
+{
+    uint16_t port;
+    TRY(read_port(p, &port));
+    if (p->field != NULL)
+        *(uint16_t *)p->field = port;
+    return OK;
+}
+
+static enum err parse_ports(const struct parse *p)
+{
+    /* The defaults' words come as one line, a file's ports one by one. */
+    uint16_t port;
+    TRY(read_port(p, &port));
+    if (p->field != NULL) {
+        struct port_list *list = p->field;
+        list->items = mem_resize(list->items, list->count + 1, sizeof(list->items[0]));
+        list->items[list->count++] = port;
+    }
+    return OK;
+}
+
+static void store_text(const struct parse *p, const char *text)
+{
+    if (p->field != NULL) {
+        char **value = p->field;
+        mem_free(*value);
+        *value = mem_strdup(text);
+    }
+}
+
+static enum err parse_string(const struct parse *p)
+{
+    TRY(need_words(p, 1, 1));
+    store_text(p, p->line->words[0].text);
+    return OK;
+}
+
+/* The rest of the line; OpenSSH skips any '=' before it. */
+static const char *tail_of(const struct line *line)
+{
+    return line->rest + strspn(line->rest, " \t=");
+}
+
+static enum err parse_command(const struct parse *p)
+{
+    const char *text = tail_of(p->line);
+    if (text[0] == '\0')
+        return fail(p, SIZE_MAX, "%s has no value", p->row->name);
+    store_text(p, text);
+    return OK;
+}
+
+static bool is_port_or_star(const char *text)
+{
+    uint64_t value;
+    return strcmp(text, "*") == 0 || (read_number(text, UINT16_MAX, &value) && value > 0);
+}
+
+/* "host:port" or "[v6]:port", '*' for either; with may_omit the host and its ':' may be left out.
+ */
+static bool is_host_port(const char *text, bool may_omit)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL)
+        return may_omit && is_port_or_star(text);
+    if (colon == text || !is_port_or_star(colon + 1))
+        return false;
+    if (text[0] == '[')
+        return colon > text + 2 && colon[-1] == ']';
+    return memchr(text, ':', (size_t)(colon - text)) == NULL;
+}
+
+/* USER or USER@HOST; a HOST with a mask must be a network. */
+static bool is_user_pattern(const char *text)
+{
+    enum match ignored;
+    const char *at = strrchr(text, '@');
+    if (text[0] == '\0' || at == text)
+        return false;
+    if (at == NULL)
+        return true;
+    return at[1] != '\0' && match_address_list(NULL, at + 1, &ignored) == OK;
+}
+
+static enum err check_word(const struct parse *p, size_t index)
+{
+    const char *text = p->line->words[index].text;
+    bool is_alone = p->line->count == 1;
+    struct escaped room;
+    bool is_any = is_alone && (strcmp(text, "any") == 0 || strcmp(text, "none") == 0);
+    switch ((enum option_check)p->row->kind) {
+    case OPTION_CHECK_NONE:
+        return OK;
+    case OPTION_CHECK_PERMIT_OPEN:
+        if (is_any || is_host_port(text, false))
+            return OK;
+        return fail(p, index, "%s takes any, none or host:port, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
+    case OPTION_CHECK_PERMIT_LISTEN:
+        if (is_any || is_host_port(text, true))
+            return OK;
+        return fail(p, index, "%s takes any, none or [host:]port, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
+    case OPTION_CHECK_USER:
+        if (is_user_pattern(text))
+            return OK;
+        return fail(p, index, "%s takes USER or USER@HOST, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
+    }
+    return ERR_BUG;
+}
+
+static bool has_item(const struct string_list *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->items[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err parse_list(const struct parse *p)
+{
+    /* Without a place it is a default, and defaults of one-word options name several files. */
+    bool is_single = (p->row->flags & OPTION_ONE_WORD) && p->place != NULL;
+    TRY(need_words(p, 1, is_single ? 1 : SIZE_MAX));
+    for (size_t i = 0; i < p->line->count; i++) {
+        if (p->line->words[i].text[0] == '\0')
+            return fail(p, i, "%s has an empty word in its list", p->row->name);
+        TRY(check_word(p, i));
+    }
+    struct string_list *list = p->field;
+    for (size_t i = 0; list != NULL && i < p->line->count; i++) {
+        const char *text = p->line->words[i].text;
+        if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, text))
+            string_list_add(list, text);
+    }
+    return OK;
+}
+
+/* "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address. */
+static bool is_listen_text(const char *text)
+{
+    if (match_is_address(text))
+        return true;
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        if (close == NULL || close == text + 1)
+            return false;
+        return close[1] == '\0' ||
+               (close[1] == ':' && is_port_or_star(close + 2) && close[2] != '*');
+    }
+    const char *colon = strchr(text, ':');
+    return colon == NULL || (colon > text && colon[1] != '*' && is_port_or_star(colon + 1));
+}
+
+static enum err parse_listen(const struct parse *p)
+{
+    struct escaped room;
+    if (p->line->count > 1 && strcasecmp(p->line->words[1].text, "rdomain") == 0)
+        return fail(p, 1, "%s rdomain is not built yet", p->row->name);
+    TRY(need_words(p, 1, 1));
+    if (!is_listen_text(p->line->words[0].text))
+        return fail(p, 0, "%s takes host, host:port or [address]:port, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    if (p->field != NULL)
+        string_list_add(p->field, p->line->words[0].text);
+    return OK;
+}
+
+static enum err parse_forward(const struct parse *p)
+{
+    enum forward_kind kind = (enum forward_kind)p->row->kind;
+    struct forward_spec spec;
+    struct forward_fault fault;
+    TRY(need_words(p, 1, kind == FORWARD_DYNAMIC ? 1 : 2));
+    const char *listen = p->line->words[0].text;
+    const char *target = p->line->count > 1 ? p->line->words[1].text : NULL;
+    if (forward_spec_parse_pair(kind, listen, target, &spec, &fault) != OK) {
+        struct escaped shown_listen, shown_target;
+        return fail(p, 0, "bad %s \"%s%s%s\" at character %u: %s", p->row->name,
+                    log_escape(shown_listen.text, 100, slice_text(listen)), target ? " " : "",
+                    target ? log_escape(shown_target.text, 100, slice_text(target)) : "",
+                    fault.column, fault.text);
+    }
+    struct forward_list *list = p->field;
+    bool is_new = list != NULL;
+    for (size_t i = 0; is_new && i < list->count; i++)
+        is_new = !forward_spec_equal(&list->items[i], &spec);
+    if (is_new)
+        forward_list_add(list, &spec);
+    forward_spec_done(&spec);
+    return OK;
+}
+
+static enum err parse_algorithms(const struct parse *p)
+{
+    enum algo_kind kind = (enum algo_kind)p->row->kind;
+    struct algo_choice choice;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    enum err result =
+        algo_names_apply(kind, p->line->words[0].text, p->scope == OPTION_CLIENT, &choice);
+    if (result == ERR_CONFIG)
+        result = fail(p, 0, "%s names \"%s\", which is no %s", p->row->name,
+                      log_escape(room.text, 120, slice_text(choice.unknown)),
+                      algo_names_kind_name(kind));
+    else if (result == ERR_NO_COMMON)
+        result = fail(p, 0, "%s leaves no %s: none of \"%s\" is built", p->row->name,
+                      algo_names_kind_name(kind), shown(p, 0, &room));
+    else if (result != OK)
+        result = fail(p, 0, "%s has an empty list", p->row->name);
+    if (result == OK && choice.dropped != NULL && p->field != NULL)
+        report_add(p->report, REPORT_NOTE, p->place, p->row->name, "%s: not built and left out: %s",
+                   p->row->name, choice.dropped);
+    if (result == OK)
+        store_text(p, choice.list);
+    algo_choice_done(&choice);
+    return result;
+}
+
+/* Digits and one of K M G. */
+static bool read_size(const char *text, uint64_t *bytes)
+{
+    static const char suffixes[] = "kmgt";
+    char digits[20];
+    size_t length = strspn(text, "0123456789");
+    unsigned shift = 0;
+    if (length == 0 || length >= sizeof(digits))
+        return false;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    if (text[length] != '\0') {
+        const char *suffix = strchr(suffixes, text[length] | 0x20);
+        if (suffix == NULL || text[length + 1] != '\0')
+            return false;
+        shift = 10 * (unsigned)(suffix - suffixes + 1);
+    }
+    if (!read_number(digits, UINT64_MAX >> shift, bytes))
+        return false;
+    *bytes <<= shift;
+    return true;
+}
+
+static enum err parse_rekey(const struct parse *p)
+{
+    struct rekey_limit limit = {0, 0};
+    struct escaped room;
+    TRY(need_words(p, 1, 2));
+    const char *bytes = p->line->words[0].text;
+    if (strcasecmp(bytes, "default") != 0 && !read_size(bytes, &limit.bytes))
+        return fail(p, 0, "%s begins with default or a size such as 500M or 1G, not \"%s\"",
+                    p->row->name, shown(p, 0, &room));
+    if (limit.bytes > 0 && limit.bytes < REKEY_BYTES_MIN)
+        return fail(p, 0, "%s is at least %d bytes", p->row->name, REKEY_BYTES_MIN);
+    if (p->line->count > 1 && strcasecmp(p->line->words[1].text, "none") != 0 &&
+        (duration_parse_s(p->line->words[1].text, &limit.seconds) != OK ||
+         limit.seconds > INT32_MAX))
+        return fail(p, 1, "%s ends with none or a time such as 1h, not \"%s\"", p->row->name,
+                    shown(p, 1, &room));
+    if (p->field != NULL)
+        *(struct rekey_limit *)p->field = limit;
+    return OK;
+}
+
+static enum err parse_startups(const struct parse *p)
+{
+    uint64_t numbers[3] = {0, 30, 0};
+    size_t count = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    const char *text = p->line->words[0].text;
+    bool is_good = true;
+    while (is_good && count < 3) {
+        char digits[12];
+        size_t length = strcspn(text, ":");
+        is_good = length < sizeof(digits);
+        memcpy(digits, text, is_good ? length : 0);
+        digits[is_good ? length : 0] = '\0';
+        is_good = is_good && read_number(digits, INT32_MAX, &numbers[count]);
+        count++;
+        text += length;
+        if (*text == '\0')
+            break;
+        text++;
+    }
+    if (count == 1)
+        numbers[2] = numbers[0];
+    if (!is_good || *text != '\0' || count == 2 || numbers[0] == 0 || numbers[0] > numbers[2] ||
+        numbers[1] < 1 || numbers[1] > 100)
+        return fail(p, 0, "%s is a number or begin:percent:full, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    if (p->field != NULL)
+        *(struct max_startups *)p->field =
+            (struct max_startups){(unsigned)numbers[0], (unsigned)numbers[1], (unsigned)numbers[2]};
+    return OK;
+}
+
+/* The words as they read back, joined by blanks, or for a tail the text as it stands. */
+static char *raw_text(const struct parse *p)
+{
+    if (p->row->flags & OPTION_TAIL)
+        return mem_strdup(tail_of(p->line));
+    struct buf out;
+    buf_init(&out, 4 * LEXER_LINE_MAX);
+    enum err result = OK;
+    for (size_t i = 0; result == OK && i < p->line->count; i++) {
+        if (i > 0)
+            result = buf_append(&out, " ", 1);
+        if (result == OK)
+            result = lexer_print_word(&out, p->line->words[i].text);
+    }
+    CHECK(result == OK); /* quoting doubles a line at most */
+    char *text = buf_strdup(&out);
+    buf_done(&out);
+    return text;
+}
+
+static enum err parse_accepted(const struct parse *p)
+{
+    if (p->line->count == 0)
+        return fail(p, SIZE_MAX, "%s has no value", p->row->name);
+    char *text CLEANUP(mem_cleanup) = raw_text(p);
+    bool is_harmless = p->row->fallback != NULL && strcasecmp(text, p->row->fallback) == 0;
+    if ((p->row->flags & OPTION_RESTRICTS) && !is_harmless)
+        report_add(p->report, REPORT_WARNING, p->place, p->row->name,
+                   "%s is not built yet: this restriction is NOT enforced", p->row->name);
+    else
+        report_add(p->report, REPORT_NOTE, p->place, p->row->name,
+                   "%s is accepted and has no effect yet", p->row->name);
+    if (p->field == NULL)
+        return OK;
+    struct option_state *state = p->state;
+    state->raw = mem_resize(state->raw, state->raw_count + 1, sizeof(state->raw[0]));
+    state->raw[state->raw_count++] = (struct raw_option){p->row, mem_strdup(text)};
+    return OK;
+}
+
+static enum err parse_value(const struct parse *p)
+{
+    switch (p->row->type) {
+    case OPTION_ACCEPTED:
+        return parse_accepted(p);
+    case OPTION_DEPRECATED:
+        report_add(p->report, REPORT_NOTE, p->place, p->row->name,
+                   "%s is deprecated and has no effect", p->row->name);
+        return OK;
+    case OPTION_ALIAS: /* option_find follows them */
+    case OPTION_BLOCK: /* the file readers' own */
+        return fail(p, SIZE_MAX, "%s cannot stand here", p->row->name);
+    case OPTION_FLAG:
+        return parse_flag(p);
+    case OPTION_WORD:
+        return parse_word(p);
+    case OPTION_INT:
+        return parse_int(p);
+    case OPTION_SECONDS:
+        return parse_seconds(p);
+    case OPTION_PORT:
+        return parse_port(p);
+    case OPTION_STRING:
+        return parse_string(p);
+    case OPTION_COMMAND:
+        return parse_command(p);
+    case OPTION_LIST:
+    case OPTION_APPEND:
+        return parse_list(p);
+    case OPTION_FORWARD:
+        return parse_forward(p);
+    case OPTION_ALGORITHMS:
+        return parse_algorithms(p);
+    case OPTION_REKEY:
+        return parse_rekey(p);
+    case OPTION_STARTUPS:
+        return parse_startups(p);
+    case OPTION_PORTS:
+        return parse_ports(p);
+    case OPTION_LISTEN:
+        return parse_listen(p);
+    }
+    return ERR_BUG;
+}
+
+static bool is_appending(const struct option_row *row)
+{
+    return row->type == OPTION_APPEND || row->type == OPTION_FORWARD || row->type == OPTION_PORTS ||
+           row->type == OPTION_LISTEN || (row->flags & OPTION_MANY);
+}
+
+enum err option_parse(struct option_state *state, enum option_scope scope,
+                      const struct option_row *row, const struct line *line,
+                      const struct place *place, struct report *report)
+{
+    struct parse p = {
+        .state = state,
+        .scope = scope,
+        .row = row,
+        .line = line,
+        .place = place,
+        .report = report,
+    };
+    size_t count;
+    size_t index = (size_t)(row - option_rows(scope, &count));
+    CHECK(index < count);
+    if (state == NULL || state->is_frozen[index] || (state->is_set[index] && !is_appending(row)))
+        return parse_value(&p);
+    p.field = (char *)state + row->offset;
+    TRY(parse_value(&p));
+    state->is_set[index] = true;
+    return OK;
+}
+
+enum err option_parse_text(struct option_state *state, enum option_scope scope,
+                           const struct option_row *row, const char *value,
+                           const struct place *place, struct report *report)
+{
+    struct line line;
+    struct lexer_fault fault;
+    if (lexer_split_words(slice_text(value), &line, &fault) != OK) {
+        report_add(report, REPORT_ERROR, place, row->name, "%s at character %u of the value of %s",
+                   fault.text, fault.column, row->name);
+        return ERR_CONFIG;
+    }
+    enum err result = option_parse(state, scope, row, &line, place, report);
+    line_done(&line);
+    return result;
+}
