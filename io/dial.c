@@ -118,11 +118,8 @@ static void finish(struct dial *d, int fd, enum dial_stage stage, int error)
     const struct target *t = &d->targets[d->last_target];
     if (d->target_count)
         address_text(&t->sa, text);
-    struct dial_result result = {.fd = fd,
-                                 .stage = stage,
-                                 .error_number = error,
-                                 .address = text,
-                                 .port = address_port(&t->sa)};
+    struct dial_result result = {
+        .fd = fd, .stage = stage, .error_number = error, .address = text, .port = d->port};
     release(d);
     d->done(d->owner, &result);
     free_dial(d);

@@ -84,6 +84,7 @@ static void a_closed_port_refuses(void **state)
     assert_int_equal(c.stage, DIAL_CONNECT);
     assert_int_equal(c.error_number, ECONNREFUSED);
     assert_string_equal(c.reason, "connection refused");
+    assert_int_equal(c.port, port);
     assert_string_equal(c.address, "127.0.0.1");
     close(bound);
 }

@@ -1,5 +1,5 @@
 /* Listeners on loopback addresses and in the file system. */
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -86,7 +86,7 @@ static void both_families_get_one_port(void **state)
         assert_string_equal(h.from, i ? "::1" : "127.0.0.1");
         int on = 0;
         socklen_t size = sizeof(on);
-        getsockopt(h.kept[0], IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, &size);
+        getsockopt(h.kept[0], IPPROTO_TCP, TCP_NODELAY, &on, &size);
         assert_true(on);
         close_kept(&h);
         close(fd);
