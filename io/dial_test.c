@@ -191,11 +191,18 @@ static void a_cancelled_dial_is_silent_at_every_stage(void **state)
     close(listening);
 }
 
-/* Binds 127.0.0.1:port, or -1. */
-static int bind_port(uint16_t port)
+/* A loopback address that is this process's own, so that runs side by side do not meet. */
+static struct sockaddr_in own_loopback(uint16_t port)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
-    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sa.sin_addr.s_addr = htonl(0x7f000000u | (0x10000u + ((uint32_t)getpid() & 0x3fffffu)));
+    return sa;
+}
+
+/* Binds port of that address, or -1. */
+static int bind_port(uint16_t port)
+{
+    struct sockaddr_in sa = own_loopback(port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
         return fd;
@@ -203,31 +210,37 @@ static int bind_port(uint16_t port)
     return -1;
 }
 
-/* The source port the kernel chooses for a connection to 127.0.0.1:port; 0 if it is not free. */
+/* The source port the kernel chooses for a connection to that port; 0 if it is not free. */
 static uint16_t source_port_to(uint16_t port)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
-    socklen_t len = sizeof(sa);
+    struct sockaddr_in from = own_loopback(0);
+    struct sockaddr_in to = own_loopback(port);
+    socklen_t len = sizeof(from);
+    const int on = 1;
     int listening = bind_port(port);
     if (listening < 0)
         return 0;
-    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
     assert_int_equal(listen(listening, 1), 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&sa, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&from, &len), 0);
     const struct linger reset = {1, 0}; /* no TIME_WAIT: that is what the test looks for */
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     close(fd);
     close(listening);
-    return ntohs(sa.sin_port);
+    return ntohs(from.sin_port);
 }
 
 /* Dials until a socket has met itself, which leaves the port in TIME_WAIT: bind fails then. */
 static bool meets_itself(struct fixture *f, uint16_t port, int tries)
 {
+    char address[INET_ADDRSTRLEN];
+    struct sockaddr_in sa = own_loopback(port);
+    assert_non_null(inet_ntop(AF_INET, &sa.sin_addr, address, sizeof(address)));
     for (int i = 0; i < tries; i++) {
-        struct caller c = dial_to(f, "127.0.0.1", port, AF_INET, NULL);
+        struct caller c = dial_to(f, address, port, AF_INET, address);
         assert_int_equal(c.fd, -1);
         assert_int_equal(c.error_number, ECONNREFUSED);
         int fd = bind_port(port);
