@@ -128,14 +128,22 @@ static EVP_PKEY *pair_build(const char *type, OSSL_PARAM_BLD *build)
     return pkey;
 }
 
+/* The seed makes the public half; the file repeats that twice, and it must be the same. */
 static EVP_PKEY *ed25519_read(struct reader *r)
 {
+    uint8_t made[ED25519_LEN];
+    size_t length = sizeof(made);
     struct slice public_half = reader_string(r);
-    struct slice both = reader_string(r); /* the seed, then the public half once more */
+    struct slice both = reader_string(r);
     if (public_half.len != ED25519_LEN || both.len != 2 * ED25519_LEN ||
         memcmp(both.ptr + ED25519_LEN, public_half.ptr, ED25519_LEN) != 0)
         return NULL;
-    return EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, both.ptr, ED25519_LEN);
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, both.ptr, ED25519_LEN);
+    if (pkey && EVP_PKEY_get_raw_public_key(pkey, made, &length) == 1 &&
+        slice_equal(public_half, slice_of(made, length)))
+        return pkey;
+    EVP_PKEY_free(pkey);
+    return NULL;
 }
 
 static EVP_PKEY *ecdsa_read(const struct key_type *type, struct reader *r)
