@@ -15,7 +15,7 @@ const struct pubkey *privkey_pubkey(const struct privkey *k);
 enum err privkey_sign(const struct privkey *k, const struct algo_sign *algo, struct slice data,
                       struct buf *signature) MUST_USE;
 
-/* A new key. bits: RSA only (0: 3072). */
+/* A new key. bits: RSA only (0: 3072); ERR_LIMIT: below RSA_BITS_MIN or above RSA_BITS_MAX. */
 enum err privkey_generate(struct privkey **out, const struct crypto *c, enum key_kind kind,
                           unsigned bits) MUST_USE;
 
