@@ -222,7 +222,7 @@ static enum err err_of(int error)
 }
 
 /* A listening socket in *fd, or errno. */
-static int open_tcp(const struct listen_address *address, uint16_t port, int *fd)
+static int open_tcp(const struct socket_address *address, uint16_t port, int *fd)
 {
     struct sockaddr_storage sa = address->sa;
     const int on = 1;
@@ -248,7 +248,7 @@ static bool is_family_missing(int error)
 }
 
 /* Binds all that the host has, or none: 0 or errno. */
-static int bind_all(struct listener *li, const struct listen_address *addresses, size_t count,
+static int bind_all(struct listener *li, const struct socket_address *addresses, size_t count,
                     uint16_t port)
 {
     int skipped = EADDRNOTAVAIL;
@@ -269,7 +269,7 @@ static int bind_all(struct listener *li, const struct listen_address *addresses,
 }
 
 enum err listener_new_tcp(struct listener **out, struct loop *l,
-                          const struct listen_address *addresses, size_t count, uint16_t port,
+                          const struct socket_address *addresses, size_t count, uint16_t port,
                           listener_accepted *accepted, void *owner, int *error_number)
 {
     struct listener *li = new_listener(l, count, accepted, owner);
@@ -377,15 +377,15 @@ void listener_accepting(struct listener *li, bool on)
     update_interest(li);
 }
 
-enum err listen_address_parse(const char *text, struct listen_address *out)
+enum err socket_address_parse(const char *text, struct socket_address *out)
 {
     return address_parse(text, &out->sa, &out->len);
 }
 
 /* A hosts file may name an address twice; bound twice it would be in use by ourselves. */
-static void add_address(struct listen_address *out, size_t *count, const struct addrinfo *a)
+static void add_address(struct socket_address *out, size_t *count, const struct addrinfo *a)
 {
-    struct listen_address *next = &out[*count];
+    struct socket_address *next = &out[*count];
     if (a->ai_addrlen > sizeof(next->sa))
         return;
     memset(next, 0, sizeof(*next));
@@ -397,14 +397,14 @@ static void add_address(struct listen_address *out, size_t *count, const struct 
     (*count)++;
 }
 
-enum err listen_address_resolve(const char *text, int family, struct listen_address *out,
+enum err socket_address_resolve(const char *text, int family, struct socket_address *out,
                                 size_t max, size_t *count)
 {
     const struct addrinfo hints = {
         .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *list;
     *count = 0;
-    if (max > 0 && listen_address_parse(text, &out[0]) == OK) {
+    if (max > 0 && socket_address_parse(text, &out[0]) == OK) {
         if (family != AF_UNSPEC && family != out[0].sa.ss_family)
             return ERR_NOT_FOUND;
         *count = 1;

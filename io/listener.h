@@ -14,7 +14,7 @@
 struct listener;
 
 /* A numeric address ready to bind or shown: "127.0.0.1", "::1", "0.0.0.0". */
-struct listen_address {
+struct socket_address {
     struct sockaddr_storage sa;
     socklen_t len;
 };
@@ -33,7 +33,7 @@ typedef void listener_accepted(void *owner, int fd, const char *from, uint16_t f
  * ERR_DENIED (EACCES), ERR_IO; *error_number has errno.
  */
 enum err listener_new_tcp(struct listener **out, struct loop *l,
-                          const struct listen_address *addresses, size_t count, uint16_t port,
+                          const struct socket_address *addresses, size_t count, uint16_t port,
                           listener_accepted *accepted, void *owner, int *error_number) MUST_USE;
 /* Takes over descriptors that listen already (socket activation, tests). */
 struct listener *listener_new_fds(struct loop *l, const int *fds, size_t count,
@@ -61,10 +61,10 @@ void listener_accepting(struct listener *li, bool on);
 
 /* Text -> numeric addresses, no DNS: "127.0.0.1", "::1", "[::1]", "fe80::1%eth0". ERR_FORMAT else.
  */
-enum err listen_address_parse(const char *text, struct listen_address *out) MUST_USE;
+enum err socket_address_parse(const char *text, struct socket_address *out) MUST_USE;
 /* For CLIENT-side listeners: a name or address text -> addresses by getaddrinfo(AI_PASSIVE),
  * blocking (before the loop runs; local names). family: AF_UNSPEC, AF_INET, AF_INET6. */
-enum err listen_address_resolve(const char *text, int family, struct listen_address *out,
+enum err socket_address_resolve(const char *text, int family, struct socket_address *out,
                                 size_t max, size_t *count) MUST_USE;
 
 #endif

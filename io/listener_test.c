@@ -42,8 +42,8 @@ static void close_kept(struct host *h)
 /* A connect that does not wait; the kernel's backlog holds it. */
 static int call(const char *address, uint16_t port)
 {
-    struct listen_address to;
-    assert_ok(listen_address_parse(address, &to));
+    struct socket_address to;
+    assert_ok(socket_address_parse(address, &to));
     int fd = socket(to.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (to.sa.ss_family == AF_INET)
         ((struct sockaddr_in *)(void *)&to.sa)->sin_port = htons(port);
@@ -63,16 +63,16 @@ static bool has_ipv6(void)
     return ok;
 }
 
-static void both_loopbacks(struct listen_address out[2])
+static void both_loopbacks(struct socket_address out[2])
 {
-    assert_ok(listen_address_parse("127.0.0.1", &out[0]));
-    assert_ok(listen_address_parse("[::1]", &out[1]));
+    assert_ok(socket_address_parse("127.0.0.1", &out[0]));
+    assert_ok(socket_address_parse("[::1]", &out[1]));
 }
 
 static void both_families_get_one_port(void **state)
 {
     struct host h = {.f = *state, .wanted = 1};
-    struct listen_address addresses[2];
+    struct socket_address addresses[2];
     int error;
     both_loopbacks(addresses);
     assert_ok(listener_new_tcp(&h.li, h.f->l, addresses, 2, 0, on_accept, &h, &error));
@@ -98,14 +98,14 @@ static void an_address_in_use_undoes_the_others(void **state)
 {
     struct host first = {.f = *state};
     struct host second = {.f = *state};
-    struct listen_address addresses[2];
+    struct socket_address addresses[2];
     int error;
     /* 127.0.0.2 stands for the second family, so that the test needs no IPv6. */
-    assert_ok(listen_address_parse("127.0.0.2", &addresses[0]));
+    assert_ok(socket_address_parse("127.0.0.2", &addresses[0]));
     assert_ok(listener_new_tcp(&first.li, first.f->l, addresses, 1, 0, on_accept, &first, &error));
     uint16_t port = listener_port(first.li);
-    assert_ok(listen_address_parse("127.0.0.1", &addresses[0]));
-    assert_ok(listen_address_parse("127.0.0.2", &addresses[1]));
+    assert_ok(socket_address_parse("127.0.0.1", &addresses[0]));
+    assert_ok(socket_address_parse("127.0.0.2", &addresses[1]));
     assert_int_equal(
         listener_new_tcp(&second.li, first.f->l, addresses, 2, port, on_accept, &second, &error),
         ERR_EXISTS);
@@ -123,10 +123,10 @@ static void an_address_in_use_undoes_the_others(void **state)
 static void an_address_the_host_lacks_is_skipped(void **state)
 {
     struct host h = {.f = *state};
-    struct listen_address addresses[2];
+    struct socket_address addresses[2];
     int error;
-    assert_ok(listen_address_parse("192.0.2.77", &addresses[0])); /* RFC 5737: nobody's */
-    assert_ok(listen_address_parse("127.0.0.1", &addresses[1]));
+    assert_ok(socket_address_parse("192.0.2.77", &addresses[0])); /* RFC 5737: nobody's */
+    assert_ok(socket_address_parse("127.0.0.1", &addresses[1]));
     assert_ok(listener_new_tcp(&h.li, h.f->l, addresses, 2, 0, on_accept, &h, &error));
     assert_int_equal(listener_count(h.li), 1);
     assert_string_equal(listener_address(h.li, 0), "127.0.0.1");
@@ -138,9 +138,9 @@ static void an_address_the_host_lacks_is_skipped(void **state)
 
 static void listen_on_loopback(struct host *h)
 {
-    struct listen_address address;
+    struct socket_address address;
     int error;
-    assert_ok(listen_address_parse("127.0.0.1", &address));
+    assert_ok(socket_address_parse("127.0.0.1", &address));
     assert_ok(listener_new_tcp(&h->li, h->f->l, &address, 1, 0, on_accept, h, &error));
 }
 
@@ -333,23 +333,23 @@ static void numeric_addresses_are_parsed_and_names_are_not(void **state)
     static const char *const bad[] = {"",     "localhost", "127.1",     "[127.0.0.1]",
                                       "[::1", "fe80::1%",  "::1 ",      "1.2.3.4.5",
                                       "*",    "[]",        "fe80::1%?", "::1%99999999999"};
-    struct listen_address out;
+    struct socket_address out;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        assert_ok(listen_address_parse(good[i], &out));
+        assert_ok(socket_address_parse(good[i], &out));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        assert_int_equal(listen_address_parse(bad[i], &out), ERR_FORMAT);
+        assert_int_equal(socket_address_parse(bad[i], &out), ERR_FORMAT);
 }
 
 static void wildcards_and_numbers_are_resolved_for_listening(void **state)
 {
-    struct listen_address out[4];
+    struct socket_address out[4];
     size_t count;
     (void)state;
-    assert_ok(listen_address_resolve("127.0.0.1", AF_UNSPEC, out, 4, &count));
+    assert_ok(socket_address_resolve("127.0.0.1", AF_UNSPEC, out, 4, &count));
     assert_int_equal(count, 1);
-    assert_int_equal(listen_address_resolve("127.0.0.1", AF_INET6, out, 4, &count), ERR_NOT_FOUND);
-    assert_ok(listen_address_resolve("*", AF_INET, out, 4, &count));
+    assert_int_equal(socket_address_resolve("127.0.0.1", AF_INET6, out, 4, &count), ERR_NOT_FOUND);
+    assert_ok(socket_address_resolve("*", AF_INET, out, 4, &count));
     assert_int_equal(count, 1);
     const struct sockaddr_in *sa = (const struct sockaddr_in *)(const void *)&out[0].sa;
     assert_int_equal(sa->sin_addr.s_addr, htonl(INADDR_ANY));
