@@ -66,6 +66,14 @@ uint32_t channel_may_send(const struct channel *ch)
     return ch->send_window;
 }
 
+/* An eighth of the largest window seen: a peer that waits for more before it credits would stall.
+ */
+bool channel_is_worth_sending(const struct channel *ch)
+{
+    uint32_t enough = MAX(ch->peak_window / 8, 1u);
+    return channel_may_send(ch) >= MIN(enough, (uint32_t)WORTH_SENDING);
+}
+
 uint32_t channel_max_data(const struct channel *ch)
 {
     return MIN(ch->peer_max_packet, CHANNEL_MAX_PACKET);

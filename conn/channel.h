@@ -25,6 +25,11 @@ bool channel_is_open(const struct channel *ch);
 
 /* Bytes that DATA may carry now: the send window; 0 after EOF, CLOSE or before the confirmation. */
 uint32_t channel_may_send(const struct channel *ch);
+/*
+ * Whether the window is worth a packet: crumbs of window make crumbs of packets, and more is on its
+ * way. Never false for long, however small the peer's window is.
+ */
+bool channel_is_worth_sending(const struct channel *ch);
 /* The most bytes one DATA may carry (the peer's max packet, at most 32 KiB). */
 uint32_t channel_max_data(const struct channel *ch);
 /* Writes the 9 bytes in front of n bytes of data that go out now, and reduces the window. */

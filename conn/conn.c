@@ -180,20 +180,24 @@ static void send_answered(struct conn *c)
     }
 }
 
+static struct owed_reply *find_owed(struct conn *c, uint64_t request)
+{
+    LIST_FOR(o, &c->owed, struct owed_reply, link) {
+        if (o->number == request)
+            return o;
+    }
+    return NULL;
+}
+
 void conn_reply(struct conn *c, uint64_t request, bool success, struct slice body)
 {
-    LIST_FOR (o, &c->owed, struct owed_reply, link) {
-        if (o->number != request)
-            continue;
-        CHECK(!o->answered);
-        o->answered = true;
-        o->success = success;
-        enum err err = buf_append_slice(&o->body, body);
-        CHECK(err == OK);
-        send_answered(c);
-        return;
-    }
-    CHECK(!"conn_reply: no such request");
+    struct owed_reply *o = find_owed(c, request);
+    CHECK(o && !o->answered);
+    o->answered = true;
+    o->success = success;
+    enum err err = buf_append_slice(&o->body, body);
+    CHECK(err == OK);
+    send_answered(c);
 }
 
 static enum err on_global_request(struct conn *c, struct slice payload, struct conn_event *event)
@@ -311,7 +315,7 @@ static enum err on_open(struct conn *c, struct slice payload, struct conn_event 
         return OK;
     }
     ch->peer_id = m.sender;
-    ch->send_window = m.window;
+    ch->send_window = ch->peak_window = m.window;
     ch->peer_max_packet = m.max_packet;
     *event = (struct conn_event){
         .kind = CONN_OPEN_REQUEST, .channel = ch, .name = m.type, .body = m.body};
@@ -345,7 +349,7 @@ static enum err on_open_confirmation(struct conn *c, struct slice payload, struc
     if (m.max_packet == 0)
         return broken(c, ERR_PROTOCOL, bad_max_packet);
     ch->peer_id = m.sender;
-    ch->send_window = m.window;
+    ch->send_window = ch->peak_window = m.window;
     ch->peer_max_packet = m.max_packet;
     ch->opening = CHANNEL_LIVE;
     if (ch->is_released) { /* the user gave up while it was pending */
@@ -425,6 +429,7 @@ static enum err on_window_adjust(struct conn *c, struct slice payload, struct co
         return OK;
     if (window_adjusted(&ch->send_window, m.bytes) != OK)
         return broken(c, ERR_PROTOCOL, window_overflow);
+    ch->peak_window = MAX(ch->peak_window, ch->send_window);
     if (!ch->is_released && channel_may_send(ch) > 0)
         *event = (struct conn_event){.kind = CONN_WINDOW, .channel = ch};
     return OK;

@@ -8,6 +8,8 @@
 #include "conn/window.h"
 #include "wire/msg_conn.h"
 
+#define WORTH_SENDING 1024 /* bytes of window */
+
 enum channel_opening {
     CHANNEL_ASKED,   /* we sent CHANNEL_OPEN */
     CHANNEL_OFFERED, /* the peer did, the answer is pending */
@@ -24,6 +26,7 @@ struct channel {
     enum channel_opening opening;
     enum channel_half sending, receiving;
     uint32_t send_window;
+    uint32_t peak_window; /* the largest send_window seen */
     uint32_t peer_max_packet;
     struct recv_window recv_window;
     uint32_t replies_due;    /* to requests of ours */

@@ -1,0 +1,21 @@
+/*
+ * The server's side of direct-tcpip (RFC 4254 7.2): policy, dial, splice. It decides nothing about
+ * who may log in.
+ */
+#ifndef ADIT_TUNNEL_ACCEPT_DIRECT_H
+#define ADIT_TUNNEL_ACCEPT_DIRECT_H
+
+#include "tunnel/policy.h"
+#include "tunnel/splice.h"
+
+struct accept_direct; /* the opens of one link that are being dialled */
+
+/* policy is borrowed and may change between opens. */
+struct accept_direct *accept_direct_new(struct link *l, const struct policy *policy) MUST_USE;
+/* Gives up what is being dialled; before link_free. NULL allowed. */
+void accept_direct_free(struct accept_direct *a);
+
+/* Deals with a LINK_OPEN_REQUEST of type "direct-tcpip" to its end. */
+void accept_direct_open(struct accept_direct *a, struct channel *ch, struct slice body);
+
+#endif

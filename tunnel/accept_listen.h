@@ -1,0 +1,30 @@
+/*
+ * The server's side of tcpip-forward and cancel-tcpip-forward (RFC 4254 7.1): policy, bind, and a
+ * forwarded-tcpip channel for each connection that comes. A forward is known by the address text
+ * that was asked for and its real port: the pair the peer knows it by, too.
+ */
+#ifndef ADIT_TUNNEL_ACCEPT_LISTEN_H
+#define ADIT_TUNNEL_ACCEPT_LISTEN_H
+
+#include "tunnel/policy.h"
+#include "tunnel/splice.h"
+
+#define ACCEPT_LISTEN_MAX 256 /* listeners of one connection */
+
+struct accept_listen;
+
+/* changed (may be NULL): a forward came or went. policy is borrowed. */
+typedef void accept_listen_changed(void *owner);
+struct accept_listen *accept_listen_new(struct link *l, const struct policy *policy,
+                                        accept_listen_changed *changed, void *owner) MUST_USE;
+/* Closes all listeners; connections that are spliced go on. NULL allowed. */
+void accept_listen_free(struct accept_listen *a);
+
+/* True if it was one of the two requests: it is answered then. */
+bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
+
+/* One line per forward, in plain words, each with `newline` behind it. */
+void accept_listen_describe(const struct accept_listen *a, const char *newline, struct buf *out);
+size_t accept_listen_count(const struct accept_listen *a);
+
+#endif

@@ -1,0 +1,909 @@
+/* One SSH connection. */
+#include "tunnel/link.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "wire/msg_conn.h"
+#include "wire/msg_transport.h"
+#include "wire/numbers.h"
+
+#define READ_MIN         (16 * 1024)
+#define READ_MAX         (512 * 1024)
+#define BATCH_MIN        (32 * 1024)
+#define BATCH_MAX        (512 * 1024)
+#define CHANNEL_TURN_MAX (256 * 1024) /* one channel's turn */
+#define SLOTS_MAX        16
+#define NOTSENT_LOWAT    (128 * 1024)
+#define MIN_WORTH        1024 /* less window than this makes crumbs of packets */
+#define GOODBYE_MS       2000
+#define WRITE_FAILED_MS  1000 /* how long the reading side may look for the cause */
+#define KEEPALIVE        "keepalive@openssh.com"
+#define COOKIE_KEEPALIVE UINT64_MAX
+
+static const char lost_connection[] = "connection lost";
+static const char closed_by_peer[] = "Connection closed by remote host";
+static const char not_responding[] = "Timeout, the other side is not responding.";
+
+struct link {
+    struct link_config config;
+    struct loop *loop;
+    struct stream *stream;
+    struct transport *transport;
+    struct auth_client *auth_client;
+    struct auth_server *auth_server;
+    struct conn *conn;
+    struct loop_turn turn;
+    struct loop_timer *timer;
+    struct list waiting;   /* users that found no room, in the order they came */
+    struct list gathering; /* users whose `flush` is due */
+    size_t read_size, batch;
+    bool up;
+    bool blocked; /* the socket did not take all: nothing more is sealed until it has */
+    bool serving; /* inside the drain of events */
+    bool asking;  /* an authentication question is out: nothing more is fed */
+    bool leaving; /* link_disconnect: send what is queued, then go */
+    bool dead, said_down;
+    bool by_peer;
+    struct fault fault;
+    char *peer_text;
+    uint64_t last_heard_ms, leaving_until_ms;
+    uint64_t alive_due_ms;
+    uint64_t write_failed_ms; /* when a broken write ends the link, if reading has not; 0: none */
+    unsigned alive_unanswered;
+};
+
+static void flush(struct link *l);
+static void serve_input(struct link *l);
+
+/* ---- channel users ---- */
+
+void channel_user_init(struct channel_user *u, const struct channel_ops *ops, struct link *link,
+                       struct channel *channel)
+{
+    u->ops = ops;
+    u->link = link;
+    u->channel = channel;
+    list_init(&u->waiting);
+    list_init(&u->gathering);
+    if (channel)
+        channel_set_user(channel, u);
+}
+
+void channel_user_close(struct channel_user *u)
+{
+    list_remove(&u->waiting);
+    list_remove(&u->gathering);
+    if (!u->channel)
+        return;
+    channel_close(u->channel);
+    u->channel = NULL;
+    link_touch(u->link);
+}
+
+void link_gather(struct channel_user *u)
+{
+    if (list_is_empty(&u->gathering))
+        list_append(&u->link->gathering, &u->gathering);
+}
+
+/* ---- events up ---- */
+
+static void say(struct link *l, struct link_event event)
+{
+    l->config.event(l->config.owner, &event);
+}
+
+/* ---- death, once ---- */
+
+static void die(struct link *l, struct fault fault)
+{
+    if (l->dead)
+        return;
+    l->dead = true;
+    l->fault = fault;
+    stream_reading(l->stream, false);
+    loop_turn_request(l->loop, &l->turn);
+}
+
+void link_fail(struct link *l, enum err code, uint32_t reason, const char *text)
+{
+    if (l->dead)
+        return;
+    transport_fail(l->transport, code, reason, text);
+    die(l, (struct fault){code, reason, text});
+}
+
+static void lose_channels(struct link *l)
+{
+    uint32_t id = 0;
+    struct channel *ch;
+    while ((ch = conn_next_channel(l->conn, &id))) {
+        struct channel_user *u = channel_user(ch);
+        channel_close(ch);
+        if (!u)
+            continue;
+        list_remove(&u->waiting);
+        list_remove(&u->gathering);
+        u->channel = NULL;
+        if (u->ops->lost)
+            u->ops->lost(u);
+    }
+}
+
+/* Last words: DISCONNECT goes out if the socket takes it at once. */
+static void say_down(struct link *l)
+{
+    struct slice out = transport_output(l->transport);
+    size_t n = 0;
+    l->said_down = true;
+    if (out.len && stream_queued(l->stream) == 0) {
+        struct iovec bytes = {(void *)(uintptr_t)out.ptr, out.len};
+        if (stream_try_write(l->stream, &bytes, 1, &n) == OK)
+            transport_output_taken(l->transport, n);
+    }
+    loop_timer_stop(l->timer);
+    lose_channels(l);
+    say(l, (struct link_event){.kind = LINK_DOWN,
+                               .fault = l->fault,
+                               .by_peer = l->by_peer,
+                               .text = slice_text(l->peer_text ? l->peer_text : "")});
+}
+
+void link_disconnect(struct link *l, const char *text)
+{
+    if (l->dead || l->leaving)
+        return;
+    l->leaving = true;
+    l->fault = (struct fault){ERR_CANCELLED, SSH_DISCONNECT_BY_APPLICATION, text};
+    l->leaving_until_ms = loop_now(l->loop) + GOODBYE_MS;
+    link_touch(l);
+}
+
+/* ---- payloads out ---- */
+
+static bool next_payload(struct link *l, struct slice *payload)
+{
+    if (l->auth_client && auth_client_next_payload(l->auth_client, payload))
+        return true;
+    if (l->auth_server && auth_server_next_payload(l->auth_server, payload))
+        return true;
+    return l->up && conn_next_payload(l->conn, payload);
+}
+
+static void payload_taken(struct link *l)
+{
+    struct slice ignored;
+    if (l->auth_client && auth_client_next_payload(l->auth_client, &ignored))
+        auth_client_payload_taken(l->auth_client);
+    else if (l->auth_server && auth_server_next_payload(l->auth_server, &ignored))
+        auth_server_payload_taken(l->auth_server);
+    else
+        conn_payload_taken(l->conn);
+}
+
+/*
+ * ServerAliveInterval, ClientAliveInterval: the clock runs on "nothing received"; any byte answers
+ * a probe (RFC 4254 4: an unknown request gets REQUEST_FAILURE).
+ */
+static void keep_alive(struct link *l, uint64_t now)
+{
+    uint64_t interval_ms = (uint64_t)l->config.alive_interval_s * MS_PER_S;
+    if (interval_ms == 0 || !l->up)
+        return;
+    uint64_t due = l->last_heard_ms + interval_ms * (1 + l->alive_unanswered);
+    if (now >= due) {
+        if (l->alive_unanswered >= l->config.alive_count_max) {
+            link_fail(l, ERR_TIMEOUT, SSH_DISCONNECT_NONE, not_responding);
+            return;
+        }
+        l->alive_unanswered++;
+        link_global_request(l, KEEPALIVE, true, SLICE_NONE, COOKIE_KEEPALIVE);
+        due += interval_ms;
+    }
+    l->alive_due_ms = due;
+}
+
+static void go_up(struct link *l)
+{
+    transport_set_authenticated(l->transport);
+    transport_hold_rekey(l->transport, false);
+    auth_client_free(l->auth_client);
+    auth_server_free(l->auth_server);
+    l->auth_client = NULL;
+    l->auth_server = NULL;
+    l->up = true;
+    l->last_heard_ms = loop_now(l->loop);
+    keep_alive(l, l->last_heard_ms);
+    say(l, (struct link_event){.kind = LINK_UP});
+}
+
+/* Control goes ahead of data: called before each fill and at the end of the turn. */
+static void send_control(struct link *l)
+{
+    struct slice payload;
+    while (!l->dead && transport_may_send(l->transport) && next_payload(l, &payload)) {
+        enum err err = transport_send(l->transport, payload);
+        if (err == ERR_LIMIT || err == ERR_AGAIN)
+            break; /* the socket must take something first, or an exchange end */
+        payload_taken(l);
+        if (l->auth_server && auth_server_is_done(l->auth_server) &&
+            !auth_server_next_payload(l->auth_server, &payload))
+            go_up(l);
+    }
+    if (conn_is_flooded(l->conn))
+        link_fail(l, conn_fault(l->conn).code, conn_fault(l->conn).disconnect_reason,
+                  conn_fault(l->conn).text);
+}
+
+/* ---- the data path ---- */
+
+enum err link_fill(struct channel_user *u, struct stream *s, size_t *n)
+{
+    struct link *l = u->link;
+    struct iovec room[SLOTS_MAX];
+    *n = 0;
+    if (l->dead)
+        return ERR_LIMIT;
+    send_control(l);
+    uint32_t window = u->channel ? channel_may_send(u->channel) : 0;
+    uint32_t max_data = u->channel ? channel_max_data(u->channel) : 0;
+    size_t total = MIN((size_t)window, MIN(l->batch, (size_t)CHANNEL_TURN_MAX));
+    int slots = 0;
+    /* Crumbs of window make crumbs of packets: wait for more, it is on its way. */
+    if (!l->blocked && !l->leaving && u->channel && channel_is_worth_sending(u->channel))
+        slots =
+            transport_data_room(l->transport, CHANNEL_DATA_HEAD, max_data, total, room, SLOTS_MAX);
+    if (slots == 0) {
+        if (list_is_empty(&u->waiting) && window > 0)
+            list_append(&l->waiting, &u->waiting);
+        return ERR_LIMIT;
+    }
+    TRY(stream_read(s, room, slots, n));
+    size_t left = *n;
+    size_t offered = 0;
+    for (int i = 0; i < slots; i++) {
+        size_t used = MIN(left, room[i].iov_len);
+        offered += room[i].iov_len;
+        if (used)
+            channel_put_data_head(u->channel, transport_data_head(l->transport, i), (uint32_t)used);
+        left -= used;
+    }
+    if (transport_data_commit(l->transport, *n) != OK)
+        die(l, transport_fault(l->transport));
+    /* A source that fills its batch gets a larger one; one that trickles needs none. */
+    if (*n == offered && offered == l->batch)
+        l->batch = MIN(l->batch * 2, (size_t)BATCH_MAX);
+    link_touch(l);
+    return OK;
+}
+
+void link_touch(struct link *l)
+{
+    if (!l->said_down)
+        loop_turn_request(l->loop, &l->turn);
+}
+
+/* Those that waited go first, in order; who finds no room again waits again, behind the others. */
+static void wake_waiting(struct link *l)
+{
+    struct list now;
+    if (!transport_may_send(l->transport))
+        return; /* an exchange runs: its end comes through here again */
+    list_init(&now);
+    while (!list_is_empty(&l->waiting))
+        list_append(&now, list_take_first(&l->waiting));
+    while (!list_is_empty(&now)) {
+        struct channel_user *u = container_of(list_take_first(&now), struct channel_user, waiting);
+        if (u->ops->writable)
+            u->ops->writable(u);
+    }
+}
+
+static bool write_output(struct link *l)
+{
+    struct slice out = transport_output(l->transport);
+    if (out.len == 0)
+        return true;
+    struct iovec bytes = {(void *)(uintptr_t)out.ptr, out.len};
+    size_t n = 0;
+    if (stream_try_write(l->stream, &bytes, 1, &n) != OK) {
+        /* What the peer sent before it went may say why: the reading side finds the end, soon. */
+        if (!l->write_failed_ms)
+            l->write_failed_ms = loop_now(l->loop) + WRITE_FAILED_MS;
+        l->blocked = true;
+        stream_reading(l->stream, true);
+        return false;
+    }
+    transport_output_taken(l->transport, n);
+    if (n < out.len) {
+        l->blocked = true;
+        l->batch = MAX(l->batch / 2, (size_t)BATCH_MIN);
+        stream_want_writable(l->stream);
+        return false;
+    }
+    return true;
+}
+
+static bool nothing_queued(struct link *l)
+{
+    struct slice payload;
+    return !next_payload(l, &payload);
+}
+
+static void leave_if_done(struct link *l)
+{
+    bool patience = loop_now(l->loop) < l->leaving_until_ms;
+    if (patience && (transport_output(l->transport).len || !nothing_queued(l)))
+        return;
+    struct fault fault = l->fault;
+    transport_disconnect(l->transport, fault.disconnect_reason, fault.text);
+    die(l, fault);
+}
+
+static void arm_timer(struct link *l)
+{
+    uint64_t due = transport_deadline_ms(l->transport);
+    if (l->alive_due_ms)
+        due = MIN(due, l->alive_due_ms);
+    if (l->leaving)
+        due = MIN(due, l->leaving_until_ms);
+    if (l->write_failed_ms)
+        due = MIN(due, l->write_failed_ms);
+    loop_timer_at(l->timer, due);
+}
+
+/* The end of the turn: everything that gathered leaves in one write. */
+static void flush(struct link *l)
+{
+    if (!l->dead && l->leaving)
+        leave_if_done(l);
+    if (!l->dead) {
+        send_control(l);
+        if (!l->dead && write_output(l) && !l->blocked)
+            wake_waiting(l);
+        if (transport_is_ended(l->transport) && !l->dead)
+            serve_input(l); /* a failure found while sending: the event says which */
+    }
+    if (l->dead && !l->said_down) {
+        say_down(l);
+        return;
+    }
+    if (transport_output(l->transport).len == 0)
+        transport_trim(l->transport);
+    arm_timer(l);
+}
+
+static void on_turn(void *owner)
+{
+    flush(owner);
+}
+
+/* ---- events of the machines ---- */
+
+static void fail_by(struct link *l, struct fault fault)
+{
+    link_fail(l, fault.code, fault.disconnect_reason, fault.text);
+}
+
+static void auth_client_event(struct link *l, const struct auth_client_event *e)
+{
+    struct link_event event = {.auth_client = e};
+    switch (e->kind) {
+    case AUTH_CLIENT_SIGN:
+        l->asking = true;
+        event.kind = LINK_AUTH_SIGN;
+        say(l, event);
+        break;
+    case AUTH_CLIENT_REFUSED:
+        event.kind = LINK_AUTH_REFUSED;
+        event.text = e->methods;
+        say(l, event);
+        break;
+    case AUTH_CLIENT_BANNER:
+        event.kind = LINK_BANNER;
+        event.text = e->data;
+        say(l, event);
+        break;
+    case AUTH_CLIENT_FAILED:
+        event.kind = LINK_AUTH_FAILED;
+        event.text = e->methods;
+        say(l, event);
+        link_fail(l, ERR_DENIED, SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
+                  "Permission denied");
+        break;
+    case AUTH_CLIENT_SUCCESS:
+        go_up(l);
+        break;
+    case AUTH_CLIENT_NONE:
+        break;
+    }
+}
+
+static void on_auth_payload(struct link *l, struct slice payload)
+{
+    if (l->auth_client) {
+        struct auth_client_event event;
+        if (auth_client_recv(l->auth_client, payload, &event) != OK)
+            fail_by(l, auth_client_fault(l->auth_client));
+        else
+            auth_client_event(l, &event);
+        return;
+    }
+    if (!l->auth_server) {
+        link_fail(l, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR,
+                  "authentication message out of order (RFC 4252)");
+        return;
+    }
+    struct auth_server_event question;
+    if (auth_server_is_done(l->auth_server))
+        return; /* requests behind the one that succeeded are ignored (RFC 4252 5.1) */
+    if (auth_server_recv(l->auth_server, payload, &question) != OK) {
+        fail_by(l, auth_server_fault(l->auth_server));
+    } else if (question.kind != AUTH_SERVER_NONE) {
+        l->asking = true;
+        say(l, (struct link_event){.kind = LINK_AUTH_QUESTION, .auth_server = &question});
+    }
+}
+
+static void channel_event(struct link *l, const struct conn_event *e)
+{
+    struct channel_user *u = channel_user(e->channel);
+    if (!u)
+        return;
+    const struct channel_ops *ops = u->ops;
+    switch (e->kind) {
+    case CONN_OPENED:
+        if (ops->opened)
+            ops->opened(u);
+        break;
+    case CONN_OPEN_FAILED:
+        if (ops->open_failed)
+            ops->open_failed(u, e->reason, e->body);
+        break;
+    case CONN_DATA:
+        if (ops->data)
+            ops->data(u, e->body);
+        else
+            channel_consumed(e->channel, e->body.len);
+        break;
+    case CONN_EXTENDED_DATA:
+        if (ops->extended_data)
+            ops->extended_data(u, e->reason, e->body);
+        else
+            channel_consumed(e->channel, e->body.len);
+        break;
+    case CONN_WINDOW:
+        if (list_is_empty(&u->waiting) && ops->writable)
+            ops->writable(u);
+        break;
+    case CONN_EOF:
+        if (ops->eof)
+            ops->eof(u);
+        break;
+    case CONN_CLOSED:
+        if (ops->closed)
+            ops->closed(u);
+        break;
+    case CONN_CHANNEL_REQUEST: {
+        bool success = ops->request && ops->request(u, e->name, e->body);
+        if (e->want_reply && u->channel)
+            channel_reply(u->channel, success);
+        break;
+    }
+    case CONN_CHANNEL_REPLY:
+        if (ops->reply)
+            ops->reply(u, e->success);
+        break;
+    case CONN_NONE:
+    case CONN_GLOBAL_REQUEST:
+    case CONN_GLOBAL_REPLY:
+    case CONN_OPEN_REQUEST:
+        break;
+    }
+    link_touch(l);
+}
+
+static void on_conn_payload(struct link *l, struct slice payload)
+{
+    struct conn_event e;
+    if (conn_recv(l->conn, payload, &e) != OK) {
+        fail_by(l, conn_fault(l->conn));
+        return;
+    }
+    struct link_event event = {.name = e.name,
+                               .body = e.body,
+                               .want_reply = e.want_reply,
+                               .success = e.success,
+                               .request = e.request,
+                               .cookie = e.cookie,
+                               .channel = e.channel};
+    switch (e.kind) {
+    case CONN_GLOBAL_REQUEST:
+        event.kind = LINK_GLOBAL_REQUEST;
+        say(l, event);
+        break;
+    case CONN_GLOBAL_REPLY:
+        if (e.cookie == COOKIE_KEEPALIVE)
+            break; /* that it came is all it says */
+        event.kind = LINK_GLOBAL_REPLY;
+        say(l, event);
+        break;
+    case CONN_OPEN_REQUEST:
+        event.kind = LINK_OPEN_REQUEST;
+        say(l, event);
+        break;
+    case CONN_NONE:
+        break;
+    case CONN_OPENED:
+    case CONN_OPEN_FAILED:
+    case CONN_DATA:
+    case CONN_EXTENDED_DATA:
+    case CONN_WINDOW:
+    case CONN_EOF:
+    case CONN_CLOSED:
+    case CONN_CHANNEL_REQUEST:
+    case CONN_CHANNEL_REPLY:
+        channel_event(l, &e);
+        break;
+    }
+    link_touch(l);
+}
+
+static void on_secured(struct link *l)
+{
+    if (l->config.transport->role == TRANSPORT_SERVER) {
+        struct auth_server_config config = {
+            transport_session_id(l->transport), transport_server_key(l->transport),
+            l->config.accepted_algorithms, l->config.max_auth_tries};
+        l->auth_server = auth_server_new(&config);
+    }
+    say(l, (struct link_event){.kind = LINK_SECURED});
+}
+
+static void on_disconnected(struct link *l, const struct transport_event *e)
+{
+    l->by_peer = true;
+    l->peer_text = slice_strdup(e->text);
+    die(l, (struct fault){ERR_EOF, e->reason, closed_by_peer});
+}
+
+static void serve(struct link *l, const struct transport_event *e)
+{
+    struct link_event event = {.text = e->text, .always_display = e->always_display};
+    switch (e->kind) {
+    case TRANSPORT_PAYLOAD:
+        if (e->to == MESSAGE_TO_AUTH)
+            on_auth_payload(l, e->text);
+        else
+            on_conn_payload(l, e->text);
+        break;
+    case TRANSPORT_BANNER:
+        event.kind = LINK_BANNER;
+        say(l, event);
+        break;
+    case TRANSPORT_IDENT:
+        event.kind = LINK_IDENT;
+        say(l, event);
+        break;
+    case TRANSPORT_SERVER_KEY:
+        event.kind = LINK_SERVER_KEY;
+        say(l, event);
+        break;
+    case TRANSPORT_NEED_SIGNATURE:
+        event.kind = LINK_NEED_SIGNATURE;
+        say(l, event);
+        break;
+    case TRANSPORT_SECURED:
+        on_secured(l);
+        break;
+    case TRANSPORT_EXT_INFO: {
+        const struct transport_peer_info *info = transport_peer_ext_info(l->transport);
+        if (l->auth_client)
+            auth_client_set_extensions(l->auth_client, info->has_server_sig_algs,
+                                       info->server_sig_algs, info->publickey_hostbound);
+        break;
+    }
+    case TRANSPORT_REKEYED:
+        event.kind = LINK_REKEYED;
+        say(l, event);
+        break;
+    case TRANSPORT_DEBUG:
+        event.kind = LINK_DEBUG;
+        say(l, event);
+        break;
+    case TRANSPORT_DISCONNECTED:
+        on_disconnected(l, e);
+        break;
+    case TRANSPORT_FAILED:
+        die(l, transport_fault(l->transport));
+        break;
+    case TRANSPORT_NONE:
+        break;
+    }
+}
+
+static void flush_gathered(struct link *l)
+{
+    while (!list_is_empty(&l->gathering)) {
+        struct channel_user *u =
+            container_of(list_take_first(&l->gathering), struct channel_user, gathering);
+        u->ops->flush(u);
+    }
+}
+
+/* Drains the events of what was read. Answers given meanwhile are found by the same drain. */
+static void serve_input(struct link *l)
+{
+    struct transport_event event;
+    if (l->serving)
+        return;
+    l->serving = true;
+    do {
+        if (l->asking || l->dead)
+            break;
+        transport_next(l->transport, &event, loop_now(l->loop));
+        serve(l, &event);
+    } while (event.kind != TRANSPORT_NONE);
+    flush_gathered(l);
+    l->serving = false;
+    if (!l->dead)
+        stream_reading(l->stream, !l->asking);
+    link_touch(l);
+}
+
+/* ---- the socket ---- */
+
+static void on_readable(struct link *l)
+{
+    struct iovec room;
+    size_t n;
+    if (transport_recv_room(l->transport, l->read_size, &room) != OK) {
+        stream_reading(l->stream, false); /* a question is out, and the buffer is full */
+        return;
+    }
+    enum err err = stream_read(l->stream, &room, 1, &n);
+    if (err == ERR_AGAIN)
+        return;
+    if (err != OK) {
+        serve_input(l);
+        die(l, err == ERR_EOF ? (struct fault){ERR_EOF, SSH_DISCONNECT_NONE, closed_by_peer}
+                              : (struct fault){ERR_IO, SSH_DISCONNECT_NONE, lost_connection});
+        return;
+    }
+    if (n == room.iov_len)
+        l->read_size = MIN(l->read_size * 2, (size_t)READ_MAX);
+    else if (n < l->read_size / 4)
+        l->read_size = MAX(l->read_size / 2, (size_t)READ_MIN);
+    transport_recv_commit(l->transport, n);
+    l->last_heard_ms = loop_now(l->loop);
+    l->alive_unanswered = 0;
+    serve_input(l);
+}
+
+static void on_stream(void *owner, enum stream_event event, size_t n)
+{
+    struct link *l = owner;
+    (void)n;
+    if (l->dead)
+        return;
+    if (event == STREAM_READABLE) {
+        on_readable(l);
+    } else if (event == STREAM_WRITABLE) {
+        l->blocked = false;
+        if (write_output(l))
+            wake_waiting(l);
+        link_touch(l);
+    }
+}
+
+/* ---- time ---- */
+
+static void on_timer(void *owner)
+{
+    struct link *l = owner;
+    uint64_t now = loop_now(l->loop);
+    if (l->dead)
+        return;
+    if (l->write_failed_ms && now >= l->write_failed_ms)
+        die(l, (struct fault){ERR_IO, SSH_DISCONNECT_NONE, lost_connection});
+    transport_tick(l->transport, now);
+    keep_alive(l, now);
+    serve_input(l);
+    link_touch(l);
+}
+
+/* ---- life ---- */
+
+struct link *link_new(const struct link_config *config, struct stream *stream)
+{
+    struct link *l = NEW(struct link);
+    struct conn_config conn = {0};
+    l->config = *config;
+    l->loop = config->loop;
+    l->stream = stream;
+    l->read_size = READ_MIN;
+    l->batch = BATCH_MIN;
+    list_init(&l->waiting);
+    list_init(&l->gathering);
+    l->turn = (struct loop_turn){.callback = on_turn, .owner = l};
+    l->timer = loop_timer_new(l->loop, on_timer, l);
+    l->transport = transport_new(config->transport, loop_now(l->loop));
+    l->conn = conn_new(&conn);
+    stream_set_owner(stream, on_stream, l);
+    transport_begin(l->transport);
+    stream_reading(stream, true);
+    link_touch(l);
+    return l;
+}
+
+void link_free(struct link *l)
+{
+    if (!l)
+        return;
+    l->dead = l->said_down = true;
+    lose_channels(l);
+    loop_turn_cancel(&l->turn);
+    loop_timer_close(l->timer);
+    stream_close(l->stream);
+    auth_client_free(l->auth_client);
+    auth_server_free(l->auth_server);
+    conn_free(l->conn);
+    transport_free(l->transport);
+    mem_free(l->peer_text);
+    mem_free(l);
+}
+
+/* ---- answers ---- */
+
+/* An answer may come inside the drain or later: later, the drain goes on from here. */
+static void answered(struct link *l)
+{
+    if (!l->serving)
+        serve_input(l);
+    link_touch(l);
+}
+
+void link_trust(struct link *l, bool trusted)
+{
+    if (l->dead)
+        return;
+    transport_trust_server_key(l->transport, trusted, loop_now(l->loop));
+    answered(l);
+}
+
+void link_give_signature(struct link *l, struct slice signature)
+{
+    if (l->dead)
+        return;
+    transport_give_signature(l->transport, signature, loop_now(l->loop));
+    answered(l);
+}
+
+struct auth_client *link_auth_client(struct link *l, const char *user, const char *accepted)
+{
+    if (!l->auth_client) {
+        struct auth_client_config config = {user, accepted, transport_session_id(l->transport),
+                                            transport_server_key(l->transport)};
+        l->auth_client = auth_client_new(&config);
+    }
+    return l->auth_client;
+}
+
+void link_start_auth_client(struct link *l)
+{
+    auth_client_begin(l->auth_client);
+    link_touch(l);
+}
+
+void link_give_auth_signature(struct link *l, struct slice signature)
+{
+    struct auth_client_event event;
+    if (l->dead)
+        return;
+    l->asking = false;
+    auth_client_give_signature(l->auth_client, signature, &event);
+    auth_client_event(l, &event);
+    answered(l);
+}
+
+void link_answer_auth(struct link *l, bool allowed)
+{
+    if (l->dead)
+        return;
+    l->asking = false;
+    if (auth_server_answer(l->auth_server, allowed) != OK)
+        fail_by(l, auth_server_fault(l->auth_server));
+    send_control(l); /* SUCCESS must be out before anything that follows it is fed */
+    answered(l);
+}
+
+void link_reply(struct link *l, uint64_t request, bool success, struct slice body)
+{
+    if (l->dead)
+        return;
+    conn_reply(l->conn, request, success, body);
+    link_touch(l);
+}
+
+/* ---- the connection protocol ---- */
+
+bool link_is_up(const struct link *l)
+{
+    return l->up && !l->dead;
+}
+
+void link_global_request(struct link *l, const char *name, bool want_reply, struct slice body,
+                         uint64_t cookie)
+{
+    if (l->dead)
+        return;
+    conn_global_request(l->conn, name, want_reply, body, cookie);
+    link_touch(l);
+}
+
+enum err link_open(struct link *l, const char *type, struct slice body, struct channel_user *u,
+                   const struct channel_ops *ops)
+{
+    struct channel *ch;
+    if (l->dead || l->leaving)
+        return ERR_EOF;
+    TRY(conn_open(l->conn, type, body, u, &ch));
+    channel_user_init(u, ops, l, ch);
+    link_touch(l);
+    return OK;
+}
+
+void link_accept(struct link *l, struct channel *ch, struct channel_user *u,
+                 const struct channel_ops *ops)
+{
+    channel_user_init(u, ops, l, ch);
+    conn_accept(l->conn, ch);
+    link_touch(l);
+}
+
+void link_refuse(struct link *l, struct channel *ch, uint32_t reason, const char *text)
+{
+    conn_refuse(l->conn, ch, reason, text);
+    link_touch(l);
+}
+
+void link_say(struct link *l, const char *text)
+{
+    struct buf payload;
+    struct writer w;
+    struct msg_debug m = {true, slice_text(text)};
+    if (l->dead || !transport_may_send(l->transport))
+        return;
+    buf_init(&payload, MSG_TEXT_MAX);
+    writer_init(&w, &payload);
+    msg_debug_encode(&w, &m);
+    if (writer_done(&w) == OK && transport_send(l->transport, buf_slice(&payload)) == OK)
+        link_touch(l);
+    buf_done(&payload);
+}
+
+void link_tune_stream(struct stream *s)
+{
+    stream_set_nodelay(s);
+    stream_set_notsent_lowat(s, NOTSENT_LOWAT);
+}
+
+struct transport *link_transport(struct link *l)
+{
+    return l->transport;
+}
+
+struct stream *link_stream(struct link *l)
+{
+    return l->stream;
+}
+
+struct loop *link_loop(struct link *l)
+{
+    return l->loop;
+}
+
+void *link_owner_of(const struct link *l)
+{
+    return l->config.owner;
+}

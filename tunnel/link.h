@@ -1,0 +1,151 @@
+/*
+ * One SSH connection: stream + transport + auth + conn. It carries payloads between the machines,
+ * flushes once a turn, keeps the connection alive, and dies once, with one reason. Here, and only
+ * in this floor, the protocol meets sockets.
+ *
+ * What happens comes to the owner as values through one function. Inside it the owner may call
+ * anything here but link_free. Channels speak to their users through struct channel_ops.
+ */
+#ifndef ADIT_TUNNEL_LINK_H
+#define ADIT_TUNNEL_LINK_H
+
+#include "auth/auth_client.h"
+#include "auth/auth_server.h"
+#include "conn/conn.h"
+#include "io/stream.h"
+#include "transport/transport.h"
+
+struct link;
+
+/*
+ * Who uses a channel: a splice, the SOCKS handshake before it, a session. The user's struct begins
+ * with struct channel_user. A NULL function is an event the user does not care for. The second of
+ * the house's two tables of function pointers.
+ */
+struct channel_user;
+struct channel_ops {
+    void (*opened)(struct channel_user *u);
+    void (*open_failed)(struct channel_user *u, uint32_t reason, struct slice text);
+    /* Bytes that live until `flush`, which comes once all packets that were read are served. */
+    void (*data)(struct channel_user *u, struct slice bytes);
+    void (*extended_data)(struct channel_user *u, uint32_t code, struct slice bytes);
+    void (*flush)(struct channel_user *u);
+    void (*writable)(struct channel_user *u); /* after link_fill said ERR_LIMIT: try again */
+    void (*eof)(struct channel_user *u);
+    void (*closed)(struct channel_user *u);
+    /* True: success, if the peer wants a reply. */
+    bool (*request)(struct channel_user *u, struct slice type, struct slice body);
+    void (*reply)(struct channel_user *u, bool success);
+    /* The link is dead: the channel is gone already; the user frees itself. Last event. */
+    void (*lost)(struct channel_user *u);
+};
+struct channel_user {
+    const struct channel_ops *ops;
+    struct link *link;
+    struct channel *channel;
+    struct list waiting;   /* in the link's list while it waits for room */
+    struct list gathering; /* in the link's list while `flush` is due */
+};
+void channel_user_init(struct channel_user *u, const struct channel_ops *ops, struct link *link,
+                       struct channel *channel);
+/* channel_close, and out of the link's lists. u may be freed afterwards. */
+void channel_user_close(struct channel_user *u);
+
+enum link_event_kind {
+    LINK_IDENT,          /* text = the peer's identification */
+    LINK_BANNER,         /* text: lines before it, or the authentication banner */
+    LINK_SERVER_KEY,     /* client: question: link_trust */
+    LINK_NEED_SIGNATURE, /* server: question: link_give_signature; text = exchange hash */
+    LINK_SECURED,        /* client: link_start_auth_client is due; server: auth starts by itself */
+    LINK_AUTH_SIGN,      /* client: question: link_give_auth_signature */
+    LINK_AUTH_REFUSED,   /* client: key index `key`; text = methods the server takes */
+    LINK_AUTH_FAILED,    /* client: nothing left to try; text = methods. The link ends. */
+    LINK_AUTH_QUESTION,  /* server: question: link_answer_auth */
+    LINK_UP,             /* authentication succeeded */
+    LINK_REKEYED,
+    LINK_GLOBAL_REQUEST, /* name, body; if want_reply: link_reply(request) */
+    LINK_GLOBAL_REPLY,   /* cookie, success, body */
+    LINK_OPEN_REQUEST,   /* channel, name = type, body: link_accept or link_refuse */
+    LINK_DEBUG,          /* text = the peer's DEBUG message; always_display */
+    LINK_DOWN,           /* fault; by_peer: text = its DISCONNECT. Once, last. Free it later. */
+};
+struct link_event {
+    enum link_event_kind kind;
+    struct slice text, name, body;
+    struct channel *channel;
+    const struct auth_client_event *auth_client;
+    const struct auth_server_event *auth_server;
+    bool want_reply, success, by_peer, always_display;
+    uint64_t request, cookie;
+    struct fault fault;
+};
+typedef void link_owner(void *owner, const struct link_event *event);
+
+struct link_config {
+    struct loop *loop;
+    const struct transport_config *transport; /* borrowed, outlives the link */
+    link_owner *event;
+    void *owner;
+    uint32_t alive_interval_s; /* ServerAliveInterval, ClientAliveInterval; 0: off */
+    uint32_t alive_count_max;
+    /* Server: */
+    const char *accepted_algorithms; /* for publickey */
+    unsigned max_auth_tries;
+};
+
+/* What a TCP socket needs before it carries a link: no Nagle, a short queue in the kernel. */
+void link_tune_stream(struct stream *s);
+
+/* Takes over the stream (a descriptor stream, or a channel that behaves as one). */
+struct link *link_new(const struct link_config *config, struct stream *stream) MUST_USE;
+/* Ends what is left without ceremony; not inside the owner's event function. NULL allowed. */
+void link_free(struct link *l);
+
+/* ---- answers ---- */
+void link_trust(struct link *l, bool trusted);
+void link_give_signature(struct link *l, struct slice signature);
+/* The config is borrowed until authentication ends; session_id and server_key are filled in here.
+ */
+struct auth_client *link_auth_client(struct link *l, const char *user, const char *accepted);
+void link_start_auth_client(struct link *l);
+void link_give_auth_signature(struct link *l, struct slice signature);
+void link_answer_auth(struct link *l, bool allowed);
+void link_reply(struct link *l, uint64_t request, bool success, struct slice body);
+
+/* ---- the connection protocol ---- */
+bool link_is_up(const struct link *l);
+void link_global_request(struct link *l, const char *name, bool want_reply, struct slice body,
+                         uint64_t cookie);
+/* The user hears of the channel's life. ERR_LIMIT: too many channels; ERR_EOF: the link is down. */
+enum err link_open(struct link *l, const char *type, struct slice body, struct channel_user *u,
+                   const struct channel_ops *ops) MUST_USE;
+void link_accept(struct link *l, struct channel *ch, struct channel_user *u,
+                 const struct channel_ops *ops);
+void link_refuse(struct link *l, struct channel *ch, uint32_t reason, const char *text);
+/* Tells the peer something a person may read (DEBUG, always displayed). */
+void link_say(struct link *l, const char *text);
+
+/*
+ * THE data path: reads from s straight into packet slots, seals in place. OK: *n bytes went;
+ * ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or an exchange runs:
+ * `writable` comes when it is worth trying again.
+ */
+enum err link_fill(struct channel_user *u, struct stream *s, size_t *n) MUST_USE;
+/* Something was queued on a channel: the flush at the end of the turn sends it. */
+void link_touch(struct link *l);
+/* The user has bytes of this turn gathered: its flush comes. */
+void link_gather(struct channel_user *u);
+
+/* ---- the end ---- */
+
+/* Ends it for a reason of the owner's. Acts once; LINK_DOWN comes at the end of the turn. */
+void link_fail(struct link *l, enum err code, uint32_t reason, const char *text);
+/* A polite end: all that is queued is sent first, then DISCONNECT; LINK_DOWN with ERR_CANCELLED. */
+void link_disconnect(struct link *l, const char *text);
+
+struct transport *link_transport(struct link *l);
+struct stream *link_stream(struct link *l);
+struct loop *link_loop(struct link *l);
+void *link_owner_of(const struct link *l);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * May this peer open, may it listen, and which addresses to bind: pure, no socket, no look-up.
+ * Checked at the request and again at each channel open; whatever is not clearly allowed is
+ * refused.
+ */
+#ifndef ADIT_TUNNEL_POLICY_H
+#define ADIT_TUNNEL_POLICY_H
+
+#include "base/buf.h"
+
+enum policy_gateway { POLICY_GATEWAY_NO, POLICY_GATEWAY_YES, POLICY_GATEWAY_CLIENT_SPECIFIED };
+
+/* A list of rules; NULL items with is_restricted: nothing is permitted. Strings are borrowed. */
+struct policy_rules {
+    bool is_restricted; /* false: everything is permitted */
+    char *const *items; /* "host:port", "*:port", "host:*", "port" (listening only); IPv6 in [] */
+    size_t count;
+    const char *source; /* "PermitOpen", "permitopen= of the key": named in a refusal */
+};
+
+#define POLICY_RULE_SETS 2 /* the server's configuration and the key's options: both must permit   \
+                            */
+
+struct policy {
+    bool may_open, may_listen; /* AllowTcpForwarding, DisableForwarding, the key's options */
+    const char *open_switch;   /* what said no: "AllowTcpForwarding no"; NULL while allowed */
+    const char *listen_switch;
+    enum policy_gateway gateway_ports;
+    struct policy_rules open[POLICY_RULE_SETS];
+    struct policy_rules listen[POLICY_RULE_SETS];
+};
+
+/* Why not: `rule` names the switch or list. */
+struct policy_refusal {
+    char text[256];
+};
+
+/* direct-tcpip to host:port, as the peer wrote them (text is compared, never resolved). */
+bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
+                     struct policy_refusal *why) MUST_USE;
+
+enum policy_bind {
+    POLICY_BIND_LOOPBACK, /* 127.0.0.1 and ::1 */
+    POLICY_BIND_WILDCARD, /* 0.0.0.0 and :: */
+    POLICY_BIND_ADDRESS,  /* `address`, numeric or a name of this host */
+};
+struct policy_listen {
+    enum policy_bind bind;
+    char address[256];
+    bool narrowed; /* the peer asked for more than loopback and gets loopback */
+    bool widened;  /* the peer asked for less than the wildcard and gets the wildcard */
+};
+
+/* tcpip-forward for address:port as the peer wrote them. port 0: the server chooses. */
+bool policy_may_listen(const struct policy *p, struct slice address, uint32_t port,
+                       struct policy_listen *listen, struct policy_refusal *why) MUST_USE;
+
+/* The client's own rule for -L and -D: no address = loopback, or the wildcard with -g. */
+void policy_local_bind(bool has_address, const char *address, bool gateway_ports,
+                       struct policy_listen *listen);
+
+#endif
