@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/log.h"
+#include "config/lexer.h"
 
 #define FIELDS_MAX 4
 #define HOST_MAX   1024 /* NI_MAXHOST less its NUL */
@@ -154,6 +155,18 @@ static enum err read_port(const struct field *field, bool may_zero, uint16_t *po
     return OK;
 }
 
+/* What a byte is that no host name or address has, or NULL. */
+static const char *bad_in_name(uint8_t c)
+{
+    if (c <= ' ' || c == 0x7f)
+        return "blanks or control characters";
+    if (c == '/')
+        return "a slash";
+    if (c == '[' || c == ']')
+        return "brackets";
+    return c == '"' || c == '\'' || c == '\\' ? "quotes or backslashes" : NULL;
+}
+
 static enum err read_name(const struct field *field, bool may_empty, const char *what, char **name,
                           struct forward_fault *fault)
 {
@@ -164,13 +177,10 @@ static enum err read_name(const struct field *field, bool may_empty, const char 
     if (field->text.len > HOST_MAX)
         return refuse(fault, field->column, "the %s is longer than %d bytes", what, HOST_MAX);
     for (size_t i = 0; i < field->text.len; i++) {
-        uint8_t c = field->text.ptr[i];
-        if (c <= ' ' || c == 0x7f || c == '[' || c == ']' || c == '/')
+        const char *bad = bad_in_name(field->text.ptr[i]);
+        if (bad != NULL)
             return refuse(fault, field->column + (unsigned)i + (field->is_bracketed ? 1 : 0),
-                          "a %s may not contain %s", what,
-                          c <= ' ' || c == 0x7f ? "blanks or control characters"
-                          : c == '/'            ? "a slash"
-                                                : "brackets");
+                          "a %s may not contain %s", what, bad);
     }
     *name = slice_strdup(field->text);
     return OK;
@@ -180,6 +190,11 @@ static enum err read_path(const struct field *field, char **path, struct forward
 {
     if (field->text.len > PATH_LIMIT)
         return refuse(fault, field->column, "the socket path is longer than %zu bytes", PATH_LIMIT);
+    for (size_t i = 0; i < field->text.len; i++) {
+        if (field->text.ptr[i] < ' ' || field->text.ptr[i] == 0x7f)
+            return refuse(fault, field->column + (unsigned)i + (field->is_bracketed ? 1 : 0),
+                          "a socket path may not contain control characters");
+    }
     *path = slice_strdup(field->text);
     return OK;
 }
@@ -369,17 +384,29 @@ char *forward_spec_print(const struct forward_spec *spec)
     return mem_printf("%s:%s:%u", listen, target, (unsigned)t->port);
 }
 
+/* A path as one word of a configuration line. */
+static char *print_path_word(const char *path)
+{
+    char *field CLEANUP(mem_cleanup) = print_field(path);
+    struct buf out;
+    buf_init(&out, 4 * PATH_LIMIT); /* quoting doubles it at most */
+    enum err result = lexer_print_word(&out, field);
+    CHECK(result == OK);
+    char *word = buf_strdup(&out);
+    buf_done(&out);
+    return word;
+}
+
 char *forward_spec_print_config(const struct forward_spec *spec)
 {
     const struct forward_listen *l = &spec->listen;
     const struct forward_target *t = &spec->target;
-    char *bind CLEANUP(mem_cleanup) = l->path ? print_field(l->path) : NULL;
-    char *listen CLEANUP(mem_cleanup) = l->path ? mem_strdup(bind)
+    char *listen CLEANUP(mem_cleanup) = l->path ? print_path_word(l->path)
                                         : l->has_address
                                             ? mem_printf("[%s]:%u", l->address, (unsigned)l->port)
                                             : mem_printf("%u", (unsigned)l->port);
     if (t->path) {
-        char *path CLEANUP(mem_cleanup) = print_field(t->path);
+        char *path CLEANUP(mem_cleanup) = print_path_word(t->path);
         return mem_printf("%s %s", listen, path);
     }
     if (t->host == NULL)

@@ -69,7 +69,10 @@ bool forward_spec_is_remote(const struct forward_spec *spec);
 /* "127.0.0.1:4406:remote-host:3306": reads back to the same. The caller owns it. */
 char *forward_spec_print(const struct forward_spec *spec) MUST_USE;
 
-/* ssh -G's form: "[127.0.0.1]:4406 [remote-host]:3306". The caller owns it. */
+/*
+ * ssh -G's form: "[127.0.0.1]:4406 [remote-host]:3306"; a path is quoted where a configuration
+ * line needs it. The caller owns it.
+ */
 char *forward_spec_print_config(const struct forward_spec *spec) MUST_USE;
 
 /* "host:port", "[::1]:443": for -W and PermitOpen. The port is 1..65535. The caller owns *host. */

@@ -49,6 +49,8 @@ enum option_type {
 #define OPTION_UNIQUE    32u /* OPTION_APPEND: a value already there is not added again */
 #define OPTION_MANY      64u /* OPTION_ACCEPTED: every line is kept, not the first alone */
 #define OPTION_TAIL      128u /* OPTION_ACCEPTED: the rest of the line as it stands */
+#define OPTION_EACH                                                                                \
+    256u /* OPTION_ACCEPTED with OPTION_MANY: each word is kept as a line of its own */
 
 /* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
 enum option_check {

@@ -10,6 +10,7 @@
 
 #define MANY      OPTION_MANY
 #define TAIL      OPTION_TAIL
+#define EACH      (OPTION_MANY | OPTION_EACH)
 #define FILE_EACH (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
 
 /* clang-format off */
@@ -159,7 +160,7 @@ const struct option_row option_client_rows[] = {
     ACCEPTED("ProxyUseFdpass", 0),
     ACCEPTED("RemoteCommand", TAIL),
     ACCEPTED("SecurityKeyProvider", 0),
-    ACCEPTED("SendEnv", MANY),
+    ACCEPTED("SendEnv", EACH),
     ACCEPTED("SetEnv", 0),
     ACCEPTED("StreamLocalBindMask", 0),
     ACCEPTED("StreamLocalBindUnlink", 0),

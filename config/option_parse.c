@@ -160,7 +160,6 @@ static enum err parse_port(const struct parse *p)
 
 static enum err parse_ports(const struct parse *p)
 {
-    /* The defaults' words come as one line, a file's ports one by one. */
     uint16_t port;
     TRY(read_port(p, &port));
     if (p->field != NULL) {
@@ -362,7 +361,7 @@ static enum err parse_algorithms(const struct parse *p)
                       algo_names_kind_name(kind), shown(p, 0, &room));
     else if (result != OK)
         result = fail(p, 0, "%s has an empty list", p->row->name);
-    if (result == OK && choice.dropped != NULL && p->field != NULL)
+    if (result == OK && choice.dropped != NULL && (p->field != NULL || p->state == NULL))
         report_add(p->report, REPORT_NOTE, p->place, p->row->name, "%s: not built and left out: %s",
                    p->row->name, choice.dropped);
     if (result == OK)
@@ -448,43 +447,60 @@ static enum err parse_startups(const struct parse *p)
     return OK;
 }
 
-/* The words as they read back, joined by blanks, or for a tail the text as it stands. */
-static char *raw_text(const struct parse *p)
+/* Words [first, last) as they read back, joined by blanks; for a tail the text as it stands. */
+static char *raw_text(const struct parse *p, size_t first, size_t last)
 {
     if (p->row->flags & OPTION_TAIL)
         return mem_strdup(tail_of(p->line));
     struct buf out;
     buf_init(&out, 4 * LEXER_LINE_MAX);
     enum err result = OK;
-    for (size_t i = 0; result == OK && i < p->line->count; i++) {
-        if (i > 0)
+    for (size_t i = first; result == OK && i < last; i++) {
+        if (i > first)
             result = buf_append(&out, " ", 1);
         if (result == OK)
             result = lexer_print_word(&out, p->line->words[i].text);
     }
-    CHECK(result == OK); /* quoting doubles a line at most */
+    CHECK(result == OK); /* quoting doubles a line at most, and adds two bytes a word */
     char *text = buf_strdup(&out);
     buf_done(&out);
     return text;
 }
 
+static void keep_raw(const struct parse *p, const char *text)
+{
+    struct option_state *state = p->state;
+    for (size_t i = 0; i < state->raw_count; i++) {
+        if (state->raw[i].row == p->row && strcmp(state->raw[i].text, text) == 0)
+            return;
+    }
+    state->raw = mem_resize(state->raw, state->raw_count + 1, sizeof(state->raw[0]));
+    state->raw[state->raw_count++] = (struct raw_option){p->row, mem_strdup(text)};
+}
+
 static enum err parse_accepted(const struct parse *p)
 {
-    if (p->line->count == 0)
+    if (p->line->count == 0 || ((p->row->flags & OPTION_TAIL) && tail_of(p->line)[0] == '\0'))
         return fail(p, SIZE_MAX, "%s has no value", p->row->name);
-    char *text CLEANUP(mem_cleanup) = raw_text(p);
+    char *text CLEANUP(mem_cleanup) = raw_text(p, 0, p->line->count);
     bool is_harmless = p->row->fallback != NULL && strcasecmp(text, p->row->fallback) == 0;
     if ((p->row->flags & OPTION_RESTRICTS) && !is_harmless)
         report_add(p->report, REPORT_WARNING, p->place, p->row->name,
-                   "%s is not built yet: this restriction is NOT enforced", p->row->name);
+                   "%s is not built yet and has NO effect: what it asks for is not enforced",
+                   p->row->name);
     else
         report_add(p->report, REPORT_NOTE, p->place, p->row->name,
                    "%s is accepted and has no effect yet", p->row->name);
     if (p->field == NULL)
         return OK;
-    struct option_state *state = p->state;
-    state->raw = mem_resize(state->raw, state->raw_count + 1, sizeof(state->raw[0]));
-    state->raw[state->raw_count++] = (struct raw_option){p->row, mem_strdup(text)};
+    if (!(p->row->flags & OPTION_EACH)) {
+        keep_raw(p, text);
+        return OK;
+    }
+    for (size_t i = 0; i < p->line->count; i++) {
+        char *word CLEANUP(mem_cleanup) = raw_text(p, i, i + 1);
+        keep_raw(p, word);
+    }
     return OK;
 }
 

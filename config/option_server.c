@@ -11,6 +11,7 @@
 #define MATCH     OPTION_MATCHABLE
 #define MANY      OPTION_MANY
 #define TAIL      OPTION_TAIL
+#define EACH      (OPTION_MANY | OPTION_EACH)
 #define FILE_EACH (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
 
 /* clang-format off */
@@ -92,8 +93,8 @@ const struct option_row option_server_rows[] = {
     BUILT(OPTION_REKEY,    "RekeyLimit",        MATCH, rekey_limit, "default none"),
 
     /* not built, and leaving them out would allow more */
-    RESTRICTION("AllowGroups",             MATCH | MANY, NULL),
-    RESTRICTION("DenyGroups",              MATCH | MANY, NULL),
+    RESTRICTION("AllowGroups",             MATCH | EACH, NULL),
+    RESTRICTION("DenyGroups",              MATCH | EACH, NULL),
     RESTRICTION("AuthenticationMethods",   MATCH, "any"),
     RESTRICTION("ChannelTimeout",          MATCH, "none"),
     RESTRICTION("ChrootDirectory",         MATCH, "none"),
@@ -110,7 +111,7 @@ const struct option_row option_server_rows[] = {
     RESTRICTION("UnusedConnectionTimeout", MATCH, "none"),
 
     /* not built */
-    ACCEPTED("AcceptEnv", MATCH | MANY),
+    ACCEPTED("AcceptEnv", MATCH | EACH),
     ACCEPTED("AllowAgentForwarding", MATCH),
     ACCEPTED("AuthorizedKeysCommand", MATCH | TAIL),
     ACCEPTED("AuthorizedKeysCommandUser", MATCH),
@@ -159,7 +160,7 @@ const struct option_row option_server_rows[] = {
     ACCEPTED("SshdSessionPath", 0),
     ACCEPTED("StreamLocalBindMask", MATCH),
     ACCEPTED("StreamLocalBindUnlink", MATCH),
-    ACCEPTED("Subsystem", MATCH | MANY | TAIL),
+    ACCEPTED("Subsystem", MATCH | MANY),
     ACCEPTED("SyslogFacility", 0),
     ACCEPTED("TrustedUserCAKeys", MATCH),
     ACCEPTED("UseDNS", 0),

@@ -10,6 +10,7 @@
 #include "base/match.h"
 
 #define INCLUDE_DEPTH_MAX 16
+#define INCLUDE_FILES_MAX 4096
 #define LINES_MAX         1000000u /* of all files together */
 
 enum step_kind {
@@ -325,6 +326,8 @@ static enum err load_file(struct loader *l, const char *path, unsigned depth, bo
     struct place place = {path, 0, 0};
     struct buf text;
     size_t file = l->config->files.count;
+    if (file > INCLUDE_FILES_MAX)
+        return fail(l->report, &place, 0, "Include", "too many files are included");
     string_list_add(&l->config->files, path);
     buf_init(&text, CONFIG_FILE_MAX);
     enum err result = l->source->read(l->source->arg, path, &text);
