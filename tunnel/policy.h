@@ -18,8 +18,9 @@ struct policy_rules {
     const char *source; /* "PermitOpen", "permitopen= of the key": named in a refusal */
 };
 
-#define POLICY_RULE_SETS 2 /* the server's configuration and the key's options: both must permit   \
-                            */
+#define POLICY_RULE_SETS                                                                           \
+    2 /* the server's configuration and the key's options: both must permit                        \
+       */
 
 struct policy {
     bool may_open, may_listen; /* AllowTcpForwarding, DisableForwarding, the key's options */

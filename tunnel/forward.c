@@ -1,0 +1,119 @@
+/* The set of forwards and their states. */
+#include "tunnel/forward.h"
+
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+void forward_set_init(struct forward_set *set, struct loop *loop, forward_changed *changed,
+                      void *owner)
+{
+    *set = (struct forward_set){
+        .loop = loop, .changed = changed, .owner = owner, .family = AF_UNSPEC, .next_cookie = 1};
+    list_init(&set->forwards);
+}
+
+struct forward *forward_set_add(struct forward_set *set, const struct forward_spec *spec)
+{
+    struct forward *f = NEW(struct forward);
+    f->set = set;
+    forward_spec_copy(&f->spec, spec);
+    f->port = spec->listen.port;
+    list_append(&set->forwards, &f->item);
+    return f;
+}
+
+void forward_set_done(struct forward_set *set)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->listener)
+            listener_close(f->listener);
+        list_remove(&f->item);
+        forward_spec_done(&f->spec);
+        mem_free(f->reason);
+        mem_free(f);
+    }
+}
+
+void forward_set_state(struct forward *f, enum forward_state state, const char *reason)
+{
+    char *copy = reason ? mem_strdup(reason) : NULL;
+    mem_free(f->reason);
+    f->reason = copy;
+    f->state = state;
+    if (state == FORWARD_ACTIVE || state == FORWARD_REFUSED)
+        f->set->changed(f->set->owner, f);
+}
+
+void forward_set_bind(struct forward_set *set)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (!forward_spec_is_remote(&f->spec))
+            forward_local_bind(f);
+    }
+}
+
+void forward_set_start(struct forward_set *set, struct link *l)
+{
+    set->link = l;
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->state != FORWARD_WANTED && f->state != FORWARD_REFUSED)
+            continue;
+        if (forward_spec_is_remote(&f->spec))
+            forward_remote_start(f);
+        else
+            forward_local_start(f);
+    }
+}
+
+void forward_set_link_down(struct forward_set *set)
+{
+    set->link = NULL;
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (!forward_spec_is_remote(&f->spec))
+            forward_local_stop(f);
+        if (f->state == FORWARD_ACTIVE || f->state == FORWARD_ASKED)
+            forward_set_state(f, FORWARD_WANTED, NULL);
+    }
+}
+
+size_t forward_set_count(const struct forward_set *set, enum forward_state state)
+{
+    size_t count = 0;
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        count += f->state == state;
+    }
+    return count;
+}
+
+bool forward_set_is_settled(const struct forward_set *set)
+{
+    return forward_set_count(set, FORWARD_WANTED) == 0 &&
+           forward_set_count(set, FORWARD_ASKED) == 0;
+}
+
+bool forward_set_reply(struct forward_set *set, const struct link_event *e)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->state == FORWARD_ASKED && f->cookie == e->cookie) {
+            forward_remote_reply(f, e->success, e->body);
+            return true;
+        }
+    }
+    return false;
+}
+
+void forward_set_open(struct forward_set *set, const struct link_event *e)
+{
+    forward_remote_open(set, e);
+}
+
+char *forward_describe(const struct forward *f)
+{
+    const struct forward_target *t = &f->spec.target;
+    if (!t->host)
+        return mem_strdup("wherever SOCKS asks for");
+    if (strchr(t->host, ':'))
+        return mem_printf("[%s]:%u", t->host, t->port);
+    return mem_printf("%s:%u", t->host, t->port);
+}

@@ -1,0 +1,85 @@
+/*
+ * The client's forwards: what is wanted, what is so. A forward outlives links: it is started on a
+ * link, goes back to WANTED when the link dies, and is started again by the same call. Knows
+ * nothing of reconnecting or of the command line.
+ */
+#ifndef ADIT_TUNNEL_FORWARD_H
+#define ADIT_TUNNEL_FORWARD_H
+
+#include "config/forward_spec.h"
+#include "io/listener.h"
+#include "tunnel/splice.h"
+
+enum forward_state {
+    FORWARD_WANTED,
+    FORWARD_ASKED, /* remote: the request is out */
+    FORWARD_ACTIVE,
+    FORWARD_REFUSED, /* reason says why */
+};
+
+struct forward_set;
+struct forward {
+    struct forward_set *set;
+    struct list item;
+    struct forward_spec spec; /* owned */
+    enum forward_state state;
+    struct listener *listener; /* local kinds; stays bound while the link is down */
+    uint16_t port;             /* the real one: allocated, or as asked */
+    char *reason;              /* REFUSED; owned */
+    uint64_t connections;
+    uint64_t cookie; /* of the request that is out */
+};
+
+/* A forward changed its state to ACTIVE or REFUSED. */
+typedef void forward_changed(void *owner, struct forward *f);
+
+struct forward_set {
+    struct loop *loop;
+    struct link *link; /* NULL while there is none */
+    struct list forwards;
+    forward_changed *changed;
+    void *owner;
+    uint64_t next_cookie;
+    bool gateway_ports; /* -g */
+    int family;         /* AF_UNSPEC, AF_INET (-4), AF_INET6 (-6): for our listeners and dials */
+};
+
+void forward_set_init(struct forward_set *set, struct loop *loop, forward_changed *changed,
+                      void *owner);
+void forward_set_done(struct forward_set *set);
+struct forward *forward_set_add(struct forward_set *set, const struct forward_spec *spec);
+
+/* The link is up: every forward that is WANTED or REFUSED is started on it. */
+void forward_set_start(struct forward_set *set, struct link *l);
+/* The link died: remote forwards go back to WANTED, local listeners stop accepting. */
+void forward_set_link_down(struct forward_set *set);
+/* Before the link: binds the local listeners, so that a port that is taken is known at once. */
+void forward_set_bind(struct forward_set *set);
+
+/* True if all are ACTIVE or REFUSED. */
+bool forward_set_is_settled(const struct forward_set *set);
+size_t forward_set_count(const struct forward_set *set, enum forward_state state);
+
+/* LINK_GLOBAL_REPLY with a cookie of ours: true if it was. */
+bool forward_set_reply(struct forward_set *set, const struct link_event *e);
+/* LINK_OPEN_REQUEST of type "forwarded-tcpip". */
+void forward_set_open(struct forward_set *set, const struct link_event *e);
+
+/* "20080 -> localhost:20080": for messages. The caller owns it. */
+char *forward_describe(const struct forward *f) MUST_USE;
+
+/* ---- the two sides, for forward.c alone ---- */
+void forward_local_bind(struct forward *f);
+void forward_local_start(struct forward *f);
+void forward_local_stop(struct forward *f);
+void forward_remote_start(struct forward *f);
+void forward_remote_reply(struct forward *f, bool success, struct slice body);
+void forward_remote_open(struct forward_set *set, const struct link_event *e);
+void forward_set_state(struct forward *f, enum forward_state state, const char *reason);
+
+/* forward_local.c, for -W too: opens direct-tcpip to host:port for s. */
+enum err forward_open_direct(struct link *l, const char *host, uint16_t port, const char *from,
+                             uint16_t from_port, struct stream *s, splice_refused *refused,
+                             splice_done *done, void *owner) MUST_USE;
+
+#endif

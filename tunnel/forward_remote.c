@@ -1,0 +1,158 @@
+/*
+ * -R at the client (RFC 4254 7): asks the server to listen, and answers forwarded-tcpip by dialling
+ * the target that we named ourselves. The server never names a destination.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "io/dial.h"
+#include "tunnel/forward.h"
+#include "wire/msg_conn.h"
+#include "wire/numbers.h"
+
+#define DIAL_DEADLINE_MS 60000
+
+/* The address as it goes over the wire, by OpenSSH's rule. */
+static const char *wire_address(const struct forward *f)
+{
+    const struct forward_listen *listen = &f->spec.listen;
+    if (!listen->has_address)
+        return "localhost";
+    return strcmp(listen->address, "*") == 0 ? "" : listen->address;
+}
+
+void forward_remote_start(struct forward *f)
+{
+    struct buf body;
+    struct writer w;
+    struct body_tcpip_forward b = {slice_text(wire_address(f)), f->spec.listen.port};
+    buf_init(&body, 2048);
+    writer_init(&w, &body);
+    body_tcpip_forward_encode(&w, &b);
+    CHECK(writer_done(&w) == OK);
+    f->cookie = f->set->next_cookie++;
+    f->state = FORWARD_ASKED;
+    link_global_request(f->set->link, "tcpip-forward", true, buf_slice(&body), f->cookie);
+    buf_done(&body);
+}
+
+/*
+ * A stock server does not say what it bound. Ours does, by DEBUG messages; to others the words must
+ * not promise more than is known.
+ */
+static void tell_active(const struct forward *f)
+{
+    CLEANUP(mem_cleanup) char *target = forward_describe(f);
+    const struct forward_listen *listen = &f->spec.listen;
+    bool wants_loopback = !listen->has_address || strcmp(listen->address, "localhost") == 0 ||
+                          strcmp(listen->address, "127.0.0.1") == 0 ||
+                          strcmp(listen->address, "::1") == 0;
+    bool ours = transport_peer_ext_info(link_transport(f->set->link))->abort;
+    log_info("remote port %u -> %s from this machine; %s", f->port, target,
+             wants_loopback ? "open on the server's loopback, more only if GatewayPorts yes is "
+                              "set there"
+             : ours         ? "who can reach it is the server's GatewayPorts' to decide"
+                            : "if the server has GatewayPorts no (the usual default), only its own "
+                              "loopback can reach it: ask for GatewayPorts clientspecified there");
+}
+
+void forward_remote_reply(struct forward *f, bool success, struct slice body)
+{
+    CLEANUP(mem_cleanup) char *target = forward_describe(f);
+    uint32_t port = 0;
+    if (!success) {
+        forward_set_state(f, FORWARD_REFUSED, "the server refused to listen");
+        return;
+    }
+    if (f->spec.listen.port == 0) {
+        if (body_allocated_port_decode(body, &port) != OK || port == 0) {
+            forward_set_state(f, FORWARD_REFUSED, "the server did not tell the port it chose");
+            return;
+        }
+        f->port = (uint16_t)port;
+        log_info("Allocated port %u for remote forward to %s", port, target);
+    }
+    tell_active(f);
+    forward_set_state(f, FORWARD_ACTIVE, NULL);
+}
+
+/* ---- a visitor at the server ---- */
+
+struct dialling {
+    struct channel_user user;
+    struct forward *forward;
+    struct dial *dial;
+};
+
+static void on_lost(struct channel_user *u)
+{
+    struct dialling *d = container_of(u, struct dialling, user);
+    dial_cancel(d->dial);
+    mem_free(d);
+}
+
+static const struct channel_ops dialling_ops = {.lost = on_lost};
+
+static void on_dialled(void *owner, const struct dial_result *result)
+{
+    struct dialling *d = owner;
+    struct link *l = d->user.link;
+    const struct forward_target *t = &d->forward->spec.target;
+    if (result->fd < 0) {
+        char text[384];
+        const char *reason = dial_reason(result);
+        log_info("connect to %s port %u on this machine failed: %s", t->host, t->port, reason);
+        snprintf(text, sizeof(text), "%s by %s:%u on the client's side", reason, t->host, t->port);
+        link_refuse(l, d->user.channel, SSH_OPEN_CONNECT_FAILED, text);
+    } else {
+        struct stream *s =
+            stream_new(link_loop(l), result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
+        splice_accept(l, d->user.channel, s, NULL, NULL);
+    }
+    mem_free(d);
+}
+
+/*
+ * The pair (address, port) among our own confirmed forwards. Without an address of ours any text is
+ * the server's own affair (OpenSSH does the same); port 0 comes from peers that forget which port
+ * they chose, and is taken if it can mean one forward only.
+ */
+static struct forward *find(struct forward_set *set, const struct body_tcpip_open *b)
+{
+    struct forward *zero = NULL;
+    size_t zeros = 0;
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->state != FORWARD_ACTIVE || !forward_spec_is_remote(&f->spec))
+            continue;
+        bool address = !f->spec.listen.has_address || slice_is(b->address, wire_address(f));
+        if (address && f->port == b->port)
+            return f;
+        if (b->port == 0 && f->spec.listen.port == 0) {
+            zero = f;
+            zeros++;
+        }
+    }
+    return zeros == 1 ? zero : NULL;
+}
+
+void forward_remote_open(struct forward_set *set, const struct link_event *e)
+{
+    struct body_tcpip_open b;
+    struct forward *f = NULL;
+    if (body_tcpip_open_decode(e->body, &b) == OK)
+        f = find(set, &b);
+    if (!f) {
+        log_info("the server opened a forwarded connection that was never asked for: refused");
+        link_refuse(set->link, e->channel, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED,
+                    "no such forward was asked for");
+        return;
+    }
+    f->connections++;
+    log_debug("visitor of remote port %u from %s port %u", f->port, ESCAPED(b.originator),
+              b.originator_port);
+    struct dialling *d = NEW(struct dialling);
+    d->forward = f;
+    channel_user_init(&d->user, &dialling_ops, set->link, e->channel);
+    d->dial = dial_new(set->loop, f->spec.target.host, f->spec.target.port, set->family, NULL,
+                       DIAL_DEADLINE_MS, on_dialled, d);
+}
