@@ -270,6 +270,13 @@ static bool has_item(const struct string_list *list, const char *text)
     return false;
 }
 
+/* A word as it is kept: a bare port of PermitListen means every address, as OpenSSH prints it. */
+static char *list_item(const struct parse *p, const char *text)
+{
+    bool is_bare_port = p->row->kind == OPTION_CHECK_PERMIT_LISTEN && is_port_or_star(text);
+    return is_bare_port ? mem_printf("*:%s", text) : mem_strdup(text);
+}
+
 static enum err parse_list(const struct parse *p)
 {
     /* Without a place it is a default, and defaults of one-word options name several files. */
@@ -282,9 +289,9 @@ static enum err parse_list(const struct parse *p)
     }
     struct string_list *list = p->field;
     for (size_t i = 0; list != NULL && i < p->line->count; i++) {
-        const char *text = p->line->words[i].text;
-        if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, text))
-            string_list_add(list, text);
+        char *item CLEANUP(mem_cleanup) = list_item(p, p->line->words[i].text);
+        if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, item))
+            string_list_add(list, item);
     }
     return OK;
 }

@@ -63,7 +63,7 @@ struct server_options {
     enum tunnel_allowed permit_tunnel;
     bool disable_forwarding;          /* overrides all forwarding switches above and below */
     struct string_list permit_open;   /* "any" or "none" alone, or host:port, "*" on either side */
-    struct string_list permit_listen; /* "any" or "none" alone, or [host:]port */
+    struct string_list permit_listen; /* the same; a bare port became "*:port" */
     struct string_list allow_users;   /* USER or USER@HOST patterns; empty: everybody */
     struct string_list deny_users;
     uint32_t client_alive_interval_s; /* 0: none */
