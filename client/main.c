@@ -1,0 +1,281 @@
+/*
+ * adit: OpenSSH's command line in, one exit status out. Reads the configuration, answers -V -Q -G,
+ * goes to the background for -f before any loop exists, and runs the client.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/algo_names.h"
+#include "base/log.h"
+#include "client/args.h"
+#include "client/client.h"
+#include "client/file.h"
+
+#define SYSTEM_CONFIG "/etc/ssh/ssh_config"
+
+static int fail(const char *text)
+{
+    log_error("adit: %s", text);
+    return EXIT_FAILED;
+}
+
+/* ---- -Q ---- */
+
+static int query(const char *what)
+{
+    static const struct {
+        const char *name;
+        enum algo_kind kind;
+    } kinds[] = {
+        {"kex", ALGO_NAMES_KEX},
+        {"KexAlgorithms", ALGO_NAMES_KEX},
+        {"cipher", ALGO_NAMES_CIPHER},
+        {"Ciphers", ALGO_NAMES_CIPHER},
+        {"mac", ALGO_NAMES_MAC},
+        {"MACs", ALGO_NAMES_MAC},
+        {"key-sig", ALGO_NAMES_HOST_KEY},
+        {"sig", ALGO_NAMES_HOST_KEY},
+        {"HostKeyAlgorithms", ALGO_NAMES_HOST_KEY},
+        {"PubkeyAcceptedAlgorithms", ALGO_NAMES_HOST_KEY},
+        {"compression", ALGO_NAMES_COMPRESSION},
+    };
+    static const char *const plain_keys[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
+                                             "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (strcmp(kinds[i].name, what) != 0)
+            continue;
+        const char *name;
+        for (size_t k = 0; (name = algo_names_built(kinds[i].kind, k)); k++)
+            puts(name);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(what, "key") == 0 || strcmp(what, "key-plain") == 0) {
+        for (size_t i = 0; i < ARRAY_LEN(plain_keys); i++)
+            puts(plain_keys[i]);
+        return EXIT_SUCCESS;
+    }
+    if (strcmp(what, "cipher-auth") == 0) {
+        puts("chacha20-poly1305@openssh.com\naes128-gcm@openssh.com\naes256-gcm@openssh.com");
+        return EXIT_SUCCESS;
+    }
+    return fail("unsupported query: try kex, cipher, cipher-auth, mac, key, sig or compression");
+}
+
+/* ---- configuration ---- */
+
+static void print_report(const struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_entry *entry = &report->entries[i];
+        CLEANUP(mem_cleanup) char *line = report_entry_format(entry);
+        if (entry->severity == REPORT_NOTE)
+            log_verbose("%s", line);
+        else
+            log_error("%s", line);
+    }
+}
+
+static const char *home_of(const struct passwd *pw)
+{
+    const char *home = getenv("HOME");
+    if (home && *home)
+        return home;
+    return pw ? pw->pw_dir : NULL;
+}
+
+static enum err load(struct client_options *o, const struct args *a, const char *home,
+                     const char *user, struct report *report)
+{
+    struct file_source source;
+    file_source_init(&source, a->config_file ? NULL : home);
+    CLEANUP(mem_cleanup)
+    char *usual = home ? mem_printf("%s/.ssh/config", home) : NULL;
+    bool no_file = a->config_file && strcmp(a->config_file, "none") == 0;
+    struct client_config_request request = {
+        .host = a->host ? a->host : "",
+        .local_user = user,
+        .home = home,
+        .user_file = no_file          ? NULL
+                     : a->config_file ? a->config_file
+                                      : usual,
+        .system_file = a->config_file ? NULL : SYSTEM_CONFIG,
+        .must_exist = a->config_file && !no_file,
+        .source = &source.source,
+    };
+    return client_options_load(o, &request, report);
+}
+
+static void set_log_level(const struct args *a, const struct client_options *o)
+{
+    enum log_level level = o ? o->log_level : LOG_INFO;
+    if (a->quiet)
+        level = LOG_QUIET;
+    if (a->verbose)
+        level = (enum log_level)(LOG_DEBUG1 + a->verbose - 1);
+    log_set_level(level);
+}
+
+static int print_options(const struct client_options *o)
+{
+    struct buf out;
+    buf_init(&out, 1024 * 1024);
+    if (client_options_print(o, &out) != OK)
+        return fail("the configuration is too large to print");
+    struct slice text = buf_slice(&out);
+    fwrite(text.ptr, 1, text.len, stdout);
+    buf_done(&out);
+    return EXIT_SUCCESS;
+}
+
+/* What is parsed but not built, where going on without it would do something else than was asked.
+ */
+static const char *unbuilt(const struct args *a, const struct client_options *o)
+{
+    if (a->command)
+        return "running a command on the server is not built yet: adit opens tunnels (-L -R -D -W)";
+    if (o->session_type == SESSION_SUBSYSTEM)
+        return "subsystems are not built yet";
+    for (size_t i = 0; i < o->remote_forwards.count; i++) {
+        if (o->remote_forwards.items[i].kind == FORWARD_REMOTE_DYNAMIC)
+            return "SOCKS at the server's side (-R port alone) is not built yet: name a target, "
+                   "-R port:host:port";
+    }
+    const struct forward_list *lists[] = {&o->local_forwards, &o->remote_forwards,
+                                          &o->dynamic_forwards};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        for (size_t k = 0; k < lists[i]->count; k++) {
+            if (forward_spec_is_unix(&lists[i]->items[k]))
+                return "Unix-socket forwards are not built yet";
+        }
+    }
+    /* Going there directly although a detour was asked for would be wrong and perhaps unwanted. */
+    static const char *const detours[] = {"ProxyJump", "BindInterface"};
+    for (size_t i = 0; i < ARRAY_LEN(detours); i++) {
+        if (client_options_is_given(o, detours[i]))
+            return "ProxyJump and BindInterface are not built yet (ProxyCommand is: \"adit -W "
+                   "%h:%p JUMPHOST\")";
+    }
+    return NULL;
+}
+
+/* ---- -f ---- */
+
+/* The parent goes when the child says so, with 0; or ends as the child does. */
+static int wait_for_child(pid_t child, int fd)
+{
+    char byte;
+    ssize_t n;
+    do
+        n = read(fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    if (n == 1)
+        return EXIT_SUCCESS;
+    int status;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            return EXIT_FAILED;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+}
+
+static int run_in_background(struct client_request *request)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return fail(strerror(errno));
+    pid_t child = fork();
+    if (child < 0)
+        return fail(strerror(errno));
+    if (child > 0) {
+        close(fds[1]);
+        return wait_for_child(child, fds[0]);
+    }
+    close(fds[0]);
+    request->ready_fd = fds[1];
+    return client_run(request);
+}
+
+/* ---- main ---- */
+
+static int open_log(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        fprintf(stderr, "adit: log file %s: %s\n", path, strerror(errno));
+        return EXIT_FAILED;
+    }
+    log_set_fd(fd);
+    return EXIT_SUCCESS;
+}
+
+static int run(const struct args *a, struct client_options *o, struct report *report)
+{
+    struct passwd *pw = getpwuid(getuid());
+    const char *home = home_of(pw);
+    const char *user = pw ? pw->pw_name : "unknown";
+    if (!a->host && !a->print_config) {
+        fputs(args_usage, stderr);
+        return EXIT_FAILED;
+    }
+    enum err err = load(o, a, home, user, report);
+    set_log_level(a, err == OK ? o : NULL);
+    print_report(report);
+    if (err != OK)
+        return EXIT_FAILED;
+    if (a->print_config)
+        return print_options(o);
+    const char *missing = unbuilt(a, o);
+    if (missing)
+        return fail(missing);
+    struct client_request request = {.args = a, .options = o, .home = home, .ready_fd = -1};
+    return o->fork_after_authentication ? run_in_background(&request) : client_run(&request);
+}
+
+/* Descriptors 0 to 2 exist from here on: what is opened later must not become one of them. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    struct args args;
+    struct client_options options;
+    struct report report;
+    char *fault = NULL;
+    int status;
+    open_standard_descriptors();
+    client_options_init(&options);
+    report_init(&report);
+    enum err err = args_parse(&args, &options, &report, argc, argv, &fault);
+    if (args.log_file && open_log(args.log_file) != EXIT_SUCCESS)
+        return EXIT_FAILED;
+    if (err != OK) {
+        status = fail(fault ? fault : "bad command line");
+        if (!fault)
+            fputs(args_usage, stderr);
+    } else if (args.show_version) {
+        fputs("adit " ADIT_VERSION "\n", stderr);
+        status = EXIT_SUCCESS;
+    } else if (args.query) {
+        status = query(args.query);
+    } else {
+        status = run(&args, &options, &report);
+    }
+    mem_free(fault);
+    args_done(&args);
+    client_options_done(&options);
+    report_done(&report);
+    return status;
+}

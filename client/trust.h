@@ -1,0 +1,34 @@
+/*
+ * Between the configuration and host_trust: paths made ready, the question put to a person, and
+ * the order of host key algorithms that known hosts suggest.
+ */
+#ifndef ADIT_CLIENT_TRUST_H
+#define ADIT_CLIENT_TRUST_H
+
+#include "config/ssh_config.h"
+#include "crypto/algo.h"
+#include "crypto/rand.h"
+
+struct trust_request {
+    const struct crypto *crypto;
+    struct rng *rng;
+    const struct client_options *options;
+    const char *home;    /* may be NULL */
+    const char *address; /* the server's, numeric; NULL through a proxy */
+};
+
+/* Decides, asking the person where StrictHostKeyChecking says so, and writes known_hosts. */
+bool trust_server_key(const struct trust_request *request, struct slice blob) MUST_USE;
+
+/*
+ * The comma list with those algorithms first whose key types are known for the host (as ssh does,
+ * so that a server with several keys shows the one we know). Caller owns.
+ */
+char *trust_order_algorithms(const struct crypto *c, const struct client_options *o,
+                             const char *home, const char *algorithms) MUST_USE;
+
+/* ~ and % tokens in a list of paths; "none" and what cannot be expanded is left out (and told). */
+void trust_expand_paths(const struct client_options *o, const char *home,
+                        const struct string_list *paths, struct string_list *out);
+
+#endif
