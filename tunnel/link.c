@@ -355,8 +355,6 @@ static void arm_timer(struct link *l)
 /* The end of the turn: everything that gathered leaves in one write. */
 static void flush(struct link *l)
 {
-    if (!l->dead && l->leaving)
-        leave_if_done(l);
     if (!l->dead) {
         send_control(l);
         if (!l->dead && write_output(l) && !l->blocked)
@@ -364,8 +362,11 @@ static void flush(struct link *l)
         if (transport_is_ended(l->transport) && !l->dead)
             serve_input(l); /* a failure found while sending: the event says which */
     }
-    if (l->dead && !l->said_down) {
-        say_down(l);
+    if (!l->dead && l->leaving)
+        leave_if_done(l);
+    if (l->dead) {
+        if (!l->said_down)
+            say_down(l);
         return;
     }
     if (transport_output(l->transport).len == 0)
