@@ -1,0 +1,56 @@
+# The newcomer's door; Meson does the work (meson.build). Each target does its own set-up.
+#
+#   make                 build/bin/adit and build/bin/aditd
+#   make try             see tunnels work on this machine, or: make try ARGS='-R 20080:localhost:20080 user@vps'
+#   make test            every test; the last line says how many passed
+#   make test-quick      unit and pair tests of the build that is there
+#   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
+#   make ci-full         what takes longer: valgrind, fuzzing, static checks
+#   make install PREFIX=/usr/local DESTDIR=
+#   make format, make clean
+
+BUILD = build
+PREFIX = /usr/local
+DESTDIR =
+ARGS =
+export ADIT_BUILD = $(BUILD)
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@tools/bootstrap build
+	@meson setup $(BUILD) -Dtests=false >/dev/null || { tail -n 30 $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+
+try:
+	@tools/bootstrap build
+	@tools/try $(ARGS)
+
+test:
+	@tools/bootstrap test
+	@tools/test
+
+test-quick:
+	@tools/bootstrap test
+	@tools/test quick
+
+interop-full:
+	@tools/bootstrap test
+	@tools/test interop-full
+
+ci-full:
+	@tools/bootstrap full
+	@tools/test full
+
+install: all
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+
+format:
+	@tools/bootstrap test
+	@tools/check_format --fix
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
+
+.PHONY: all try test test-quick interop-full ci-full install format clean

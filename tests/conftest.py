@@ -1,0 +1,46 @@
+"""Fixtures over tests/bed.py: one bed a test, keys made once for a run."""
+
+import itertools
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bed as bed_module  # noqa: E402
+
+_NUMBER = itertools.count(os.getpid() % 1000 * 10)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    return bed_module.Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def bed(tmp_path, keys):
+    os.chmod(tmp_path, 0o755)
+    b = bed_module.Bed(tmp_path, keys)
+    yield b
+    b.close()
+
+
+@pytest.fixture
+def two_hosts():
+    if not bed_module.IS_ROOT:
+        pytest.skip("network namespaces need root")
+    hosts = bed_module.TwoHosts(next(_NUMBER))
+    try:
+        hosts.up()
+        yield hosts
+    finally:
+        hosts.down()
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("markexpr"):
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="long: run by make interop-full"))
