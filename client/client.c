@@ -46,7 +46,7 @@ struct client {
     struct forward_set forwards;
     char *methods; /* what the server still took when authentication failed */
     int attempts_left;
-    bool ready, ending;
+    bool identified, ready, ending;
     int status;
 };
 
@@ -251,6 +251,10 @@ static void tell_down(struct client *c, const struct link_event *e)
         log_error("Received disconnect from %s port %u:%u: %s", where, o->port,
                   e->fault.disconnect_reason, ESCAPED(e->text));
         log_error("Disconnected from %s port %u", where, o->port);
+    } else if (!c->identified && (e->fault.code == ERR_EOF || e->fault.code == ERR_IO)) {
+        log_error("%s port %u: the connection ended before the server identified itself: is it an "
+                  "SSH server, and does it let this machine in?",
+                  o->host_name, o->port);
     } else if (e->fault.code == ERR_EOF && c->ready) {
         log_error("Connection to %s closed by remote host.", o->host_name);
     } else if (e->fault.code == ERR_EOF) {
@@ -303,6 +307,7 @@ static void on_link(void *owner, const struct link_event *e)
     struct client *c = owner;
     switch (e->kind) {
     case LINK_IDENT:
+        c->identified = true;
         log_debug("Remote protocol version 2.0, remote software version %s", ESCAPED(e->text));
         break;
     case LINK_BANNER:
@@ -384,6 +389,16 @@ static void on_retry(void *owner)
     dial_server(owner);
 }
 
+/* Behind OpenSSH's words, what to look at. */
+static const char *connect_remedy(const struct dial_result *result)
+{
+    if (result->stage == DIAL_DEADLINE || result->error_number == ETIMEDOUT)
+        return " (nothing answers there: is the host up, or does a firewall drop it?)";
+    if (result->error_number == ECONNREFUSED)
+        return " (the host is there, but nothing listens on that port: is -p right?)";
+    return "";
+}
+
 static void on_dialled(void *owner, const struct dial_result *result)
 {
     struct client *c = owner;
@@ -400,7 +415,10 @@ static void on_dialled(void *owner, const struct dial_result *result)
                   "reach its name server?",
                   o->host_name, dial_reason(result));
     else
-        log_error("connect to host %s port %u: %s", o->host_name, o->port, dial_reason(result));
+        log_error("connect to host %s port %u: %s%s", o->host_name, o->port,
+                  result->stage == DIAL_CONNECT ? strerror(result->error_number)
+                                                : dial_reason(result),
+                  connect_remedy(result));
     if (--c->attempts_left > 0 && result->stage != DIAL_RESOLVE)
         loop_timer_start(c->retry_timer, RETRY_MS);
     else

@@ -42,7 +42,7 @@ static uint8_t pattern(size_t at, bool from_server)
 
 static void app_send(struct world *w, struct app *a)
 {
-    uint8_t bytes[30000];
+    uint8_t bytes[12000];
     (void)w;
     while (a->sent < a->to_send) {
         size_t n = MIN(sizeof(bytes), a->to_send - a->sent);
@@ -68,7 +68,7 @@ static void app_send(struct world *w, struct app *a)
 
 static void app_receive(struct world *w, struct app *a)
 {
-    uint8_t bytes[20000];
+    uint8_t bytes[12000];
     struct iovec v = {bytes, sizeof(bytes)};
     size_t n;
     enum err err = stream_read(fake_as_stream(a->far), &v, 1, &n);

@@ -7,6 +7,8 @@
 #include "wire/numbers.h"
 
 static const char too_long[] = "identification line longer than 255 bytes (RFC 4253 4.2)";
+static const char long_banner[] =
+    "a line of more than 8192 bytes before the identification: no SSH server (RFC 4253 4.2)";
 static const char not_ssh[] = "the peer does not speak SSH: no identification line (RFC 4253 4.2)";
 static const char bad_version[] = "the peer speaks an SSH protocol other than 2.0";
 static const char bad_bytes[] = "control bytes in the identification line (RFC 4253 4.2)";
@@ -26,6 +28,11 @@ static enum err fail(struct transport *t, enum err code, const char *text)
     refuse_in_clear(t);
     transport_fail(t, code, SSH_DISCONNECT_NONE, text);
     return code;
+}
+
+static const char *over_long(const struct transport *t)
+{
+    return t->config.role == TRANSPORT_CLIENT ? long_banner : too_long;
 }
 
 static bool has_control_bytes(struct slice line)
@@ -69,14 +76,14 @@ enum err ident_parse(struct transport *t, struct transport_event *event)
         size_t seen = MIN(in.len, 4);
         if (t->config.role == TRANSPORT_SERVER && seen && memcmp(in.ptr, "SSH-", seen) != 0)
             return fail(t, ERR_FORMAT, not_ssh);
-        return in.len > line_max ? fail(t, ERR_LIMIT, too_long) : ERR_AGAIN;
+        return in.len > line_max ? fail(t, ERR_LIMIT, over_long(t)) : ERR_AGAIN;
     }
     size_t whole = (size_t)(newline - in.ptr) + 1;
     struct slice line = {in.ptr, whole - 1};
     if (line.len && line.ptr[line.len - 1] == '\r')
         line.len--;
     if (whole > line_max)
-        return fail(t, ERR_LIMIT, too_long);
+        return fail(t, ERR_LIMIT, over_long(t));
     if (starts_with(line, "SSH-")) {
         TRY(take_ident(t, line));
         buf_consume(&t->in, whole);
