@@ -1,0 +1,183 @@
+/* Messages: what holds for all of them (codec_rows.h), and what known attacks send. */
+#include "tests/unit.h"
+#include "wire/codec_rows.h"
+
+static void every_message_keeps_its_form(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
+        codec_check(&codecs[i]);
+}
+
+static void every_message_refuses_another_number(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
+        struct buf sample, out;
+        struct writer w;
+        buf_init(&sample, CODEC_MAX);
+        buf_init(&out, CODEC_MAX);
+        writer_init(&w, &sample);
+        codecs[i].encode(&w);
+        sample.data[sample.start] = SSH_MSG_IGNORE;
+        bool has_number = codecs[i].recode != body_tcpip_forward_recode &&
+                          codecs[i].recode != body_tcpip_open_recode &&
+                          codecs[i].recode != body_allocated_port_recode &&
+                          codecs[i].recode != msg_channel_plain_recode; /* told by its caller */
+        if (has_number)
+            assert_int_equal(codec_recode(&codecs[i], buf_slice(&sample), &out), ERR_FORMAT);
+        buf_done(&sample);
+        buf_done(&out);
+    }
+}
+
+/* libssh2 CVE-2026-55199, Go CVE-2025-58181: work by the count that is claimed, not by the bytes.
+ */
+static void a_count_of_extensions_without_extensions_ends_at_once(void **state)
+{
+    (void)state;
+    struct msg_ext_info m;
+    static const char none[] = "\x07\xff\xff\xff\xff";
+    static const char few[] = "\x07\xff\xff\xff\xff\0\0\0\x01"
+                              "a\0\0\0\x01"
+                              "b";
+    static const char empties[4096] = "\x07\xff\xff\xff\xff";
+    assert_int_not_equal(msg_ext_info_decode(slice_of(none, 5), &m), OK);
+    assert_int_not_equal(msg_ext_info_decode(slice_of(few, sizeof(few) - 1), &m), OK);
+    assert_int_not_equal(msg_ext_info_decode(slice_of(empties, sizeof(empties)), &m), OK);
+}
+
+static void unknown_extensions_are_passed_over(void **state)
+{
+    (void)state;
+    struct msg_ext_info m;
+    static const char text[] = "\x07\0\0\0\x02\0\0\0\x01"
+                               "x\0\0\0\x02\xff\0" /* any bytes */
+                               "\0\0\0\x10"
+                               "ping@openssh.com\0\0\0\x01"
+                               "0";
+    assert_ok(msg_ext_info_decode(slice_of(text, sizeof(text) - 1), &m));
+    assert_true(m.ping);
+    assert_false(m.has_server_sig_algs || m.publickey_hostbound || m.abort);
+}
+
+static void ports_beyond_65535_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t port;
+        enum err err;
+    } rows[] = {{0, OK},
+                {1, OK},
+                {65535, OK},
+                {65536, ERR_LIMIT},
+                {65536 + 22, ERR_LIMIT},
+                {UINT32_MAX, ERR_LIMIT}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct body_tcpip_forward forward = {slice_text("h"), rows[i].port};
+        struct body_tcpip_open open = {slice_text("h"), rows[i].port, slice_text("o"), UINT32_MAX};
+        struct buf out;
+        struct writer w;
+        uint32_t port;
+        buf_init(&out, 256);
+        writer_init(&w, &out);
+        body_tcpip_forward_encode(&w, &forward);
+        assert_int_equal(body_tcpip_forward_decode(buf_slice(&out), &forward), rows[i].err);
+        buf_clear(&out);
+        body_tcpip_open_encode(&w, &open);
+        assert_int_equal(body_tcpip_open_decode(buf_slice(&out), &open), rows[i].err);
+        buf_clear(&out);
+        body_allocated_port_encode(&w, rows[i].port);
+        assert_int_equal(body_allocated_port_decode(buf_slice(&out), &port), rows[i].err);
+        buf_done(&out);
+    }
+}
+
+/* A name with a NUL in it means one thing to C and another to its length. */
+static void nul_bytes_in_names_are_refused(void **state)
+{
+    (void)state;
+    static const char name[] = "a\0b";
+    const struct slice bad = slice_of(name, 3);
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 1024);
+    writer_init(&w, &out);
+
+    struct msg_userauth_request user = {.user = bad, .service = slice_text("s")};
+    msg_userauth_request_encode(&w, &user);
+    assert_int_equal(msg_userauth_request_decode(buf_slice(&out), &user), ERR_FORMAT);
+    buf_clear(&out);
+    struct msg_global_request global = {bad, true, SLICE_NONE};
+    msg_global_request_encode(&w, &global);
+    assert_int_equal(msg_global_request_decode(buf_slice(&out), &global), ERR_FORMAT);
+    buf_clear(&out);
+    struct msg_channel_open open = {bad, 1, 2, 3, SLICE_NONE};
+    msg_channel_open_encode(&w, &open);
+    assert_int_equal(msg_channel_open_decode(buf_slice(&out), &open), ERR_FORMAT);
+    buf_clear(&out);
+    struct body_tcpip_open direct = {bad, 1, slice_text("o"), 1};
+    body_tcpip_open_encode(&w, &direct);
+    assert_int_equal(body_tcpip_open_decode(buf_slice(&out), &direct), ERR_FORMAT);
+    buf_clear(&out);
+    struct body_tcpip_forward forward = {bad, 1};
+    body_tcpip_forward_encode(&w, &forward);
+    assert_int_equal(body_tcpip_forward_decode(buf_slice(&out), &forward), ERR_FORMAT);
+    buf_clear(&out);
+    struct msg_channel_request request = {1, bad, true, SLICE_NONE};
+    msg_channel_request_encode(&w, &request);
+    assert_int_equal(msg_channel_request_decode(buf_slice(&out), &request), ERR_FORMAT);
+    buf_done(&out);
+}
+
+static void long_names_are_refused(void **state)
+{
+    (void)state;
+    char text[MSG_HOST_MAX + 1];
+    memset(text, 'a', sizeof(text));
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 4096);
+    writer_init(&w, &out);
+    struct msg_userauth_request user = {.user = slice_of(text, MSG_USER_MAX + 1),
+                                        .service = slice_text("s")};
+    msg_userauth_request_encode(&w, &user);
+    assert_int_equal(msg_userauth_request_decode(buf_slice(&out), &user), ERR_LIMIT);
+    buf_clear(&out);
+    struct msg_channel_open open = {slice_of(text, MSG_TYPE_MAX + 1), 1, 2, 3, SLICE_NONE};
+    msg_channel_open_encode(&w, &open);
+    assert_int_equal(msg_channel_open_decode(buf_slice(&out), &open), ERR_LIMIT);
+    buf_clear(&out);
+    struct body_tcpip_open direct = {slice_of(text, MSG_HOST_MAX + 1), 1, slice_text("o"), 1};
+    body_tcpip_open_encode(&w, &direct);
+    assert_int_equal(body_tcpip_open_decode(buf_slice(&out), &direct), ERR_LIMIT);
+    buf_done(&out);
+}
+
+static void an_unknown_method_s_body_is_not_read(void **state)
+{
+    (void)state;
+    struct msg_userauth_request m;
+    static const char text[] = "\x32\0\0\0\x01"
+                               "u\0\0\0\x01"
+                               "s\0\0\0\x09"
+                               "hostbased\xff\xff";
+    assert_ok(msg_userauth_request_decode(slice_of(text, sizeof(text) - 1), &m));
+    assert_int_equal(m.method, USERAUTH_OTHER);
+    assert_true(slice_is(m.method_name, "hostbased"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_keeps_its_form),
+        cmocka_unit_test(every_message_refuses_another_number),
+        cmocka_unit_test(a_count_of_extensions_without_extensions_ends_at_once),
+        cmocka_unit_test(unknown_extensions_are_passed_over),
+        cmocka_unit_test(ports_beyond_65535_are_refused),
+        cmocka_unit_test(nul_bytes_in_names_are_refused),
+        cmocka_unit_test(long_names_are_refused),
+        cmocka_unit_test(an_unknown_method_s_body_is_not_read),
+    };
+    return RUN_TESTS(tests);
+}
