@@ -473,17 +473,23 @@ class Keys:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.authorized = self.folder / "authorized_keys"
+        with open(self.folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.authorized.exists():
+                self._make()
+
+    def _make(self):
         for kind, args in KEY_KINDS.items():
             for role in ("host", "user"):
                 path = self.folder / ("%s_%s" % (role, kind))
-                subprocess.run(
-                    ["ssh-keygen", "-q", "-N", "", "-C", "test " + role, "-f", str(path)] + args,
-                    check=True,
-                )
-        names = sorted(self.folder.glob("user_*.pub"))
-        self.authorized = self.folder / "authorized_keys"
-        self.authorized.write_text("".join(p.read_text() for p in names))
-        os.chmod(self.authorized, 0o600)
+                make = ["ssh-keygen", "-q", "-N", "", "-C", "test " + role, "-f", str(path)]
+                subprocess.run(make + args, check=True)
+        lines = "".join(p.read_text() for p in sorted(self.folder.glob("user_*.pub")))
+        new = self.folder / "authorized_keys.new"
+        new.write_text(lines)
+        os.chmod(new, 0o600)
+        new.rename(self.authorized)
 
     def host(self, kind="ed25519"):
         return str(self.folder / ("host_" + kind))

@@ -15,7 +15,8 @@ _NUMBER = itertools.count(os.getpid() % 1000 * 10)
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
-    return bed_module.Keys(tmp_path_factory.mktemp("keys"))
+    shared = os.environ.get("ADIT_TEST_KEYS")  # tools/test makes them once for all its runs
+    return bed_module.Keys(shared or tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
@@ -36,11 +37,3 @@ def two_hosts():
         yield hosts
     finally:
         hosts.down()
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("markexpr"):
-        return
-    for item in items:
-        if item.get_closest_marker("full"):
-            item.add_marker(pytest.mark.skip(reason="long: run by make interop-full"))
