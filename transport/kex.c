@@ -460,6 +460,12 @@ static const struct transport_host_key *our_host_key(const struct transport *t)
     return NULL;
 }
 
+struct transport_signing transport_signing(const struct transport *t)
+{
+    CHECK(t->kex.state == KEX_WAIT_SIGNATURE);
+    return (struct transport_signing){t->kex.host_key_algo->name, our_host_key(t)->blob};
+}
+
 static void on_ecdh_init(struct transport *t, struct slice payload)
 {
     struct kex *k = &t->kex;

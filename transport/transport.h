@@ -89,6 +89,15 @@ void transport_next(struct transport *t, struct transport_event *event, uint64_t
 
 /* Answer to SERVER_KEY. The signature over the exchange hash was verified before the question. */
 void transport_trust_server_key(struct transport *t, bool trusted, uint64_t now_ms);
+/*
+ * While NEED_SIGNATURE is out: the algorithm of the running exchange, and the host key that is to
+ * sign (which may differ from transport_server_key in a later exchange).
+ */
+struct transport_signing {
+    const char *algorithm;
+    struct slice host_key;
+};
+struct transport_signing transport_signing(const struct transport *t);
 /* Answer to NEED_SIGNATURE: the signature blob; empty: the signer refused. */
 void transport_give_signature(struct transport *t, struct slice signature, uint64_t now_ms);
 
