@@ -1,0 +1,120 @@
+/* An account of this host and its authorized_keys files. */
+#include "server/account.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "config/expand.h"
+
+#define ENTRY_MAX 65536 /* one entry of the password database */
+
+void account_set(struct account *a, const char *name, const char *home, uid_t uid)
+{
+    *a = (struct account){true, uid, mem_strdup(name), mem_strdup(home)};
+}
+
+void account_find(const char *user, struct account *a)
+{
+    char *room CLEANUP(mem_cleanup) = mem_new(ENTRY_MAX, 1);
+    struct passwd entry, *found = NULL;
+    if (getpwnam_r(user, &entry, room, ENTRY_MAX, &found) == 0 && found) {
+        account_set(a, found->pw_name, found->pw_dir, found->pw_uid);
+        return;
+    }
+    account_set(a, "", "", (uid_t)-1);
+    a->is_known = false;
+}
+
+void account_done(struct account *a)
+{
+    mem_free(a->name);
+    mem_free(a->home);
+    *a = (struct account){.is_known = false};
+}
+
+enum err account_keys_path(const struct account *a, const char *pattern, char **path,
+                           struct account_fault *why)
+{
+    char uid[16];
+    snprintf(uid, sizeof(uid), "%u", (unsigned)a->uid);
+    const struct expand_token tokens[] = {{'u', a->name}, {'h', a->home}, {'U', uid}};
+    const struct expand_facts facts = {.tokens = tokens, .token_count = ARRAY_LEN(tokens)};
+    struct expand_fault fault;
+    char *text CLEANUP(mem_cleanup) = NULL;
+    *path = NULL;
+    enum err err = expand_text(pattern, &facts, &text, &fault);
+    if (err != OK) {
+        snprintf(why->text, sizeof(why->text), "AuthorizedKeysFile: %s", fault.text);
+        return ERR_CONFIG;
+    }
+    *path = text[0] == '/' ? mem_strdup(text) : mem_printf("%s/%s", a->home, text);
+    return OK;
+}
+
+static bool is_safe(const struct account *a, const struct stat *st)
+{
+    return (st->st_uid == 0 || st->st_uid == a->uid) && (st->st_mode & 022) == 0;
+}
+
+/* Each directory above the file, up to the home directory if it is among them. */
+static enum err check_directories(const struct account *a, const char *path,
+                                  struct account_fault *why)
+{
+    char real[PATH_MAX], home[PATH_MAX];
+    struct stat st;
+    if (!realpath(path, real)) {
+        snprintf(why->text, sizeof(why->text), "cannot resolve %s", path);
+        return ERR_DENIED;
+    }
+    if (!realpath(a->home, home))
+        home[0] = '\0';
+    for (;;) {
+        char *slash = strrchr(real, '/');
+        if (slash == real)
+            real[1] = '\0';
+        else
+            *slash = '\0';
+        if (stat(real, &st) != 0 || !is_safe(a, &st)) {
+            snprintf(why->text, sizeof(why->text), "bad ownership or modes for directory %.200s",
+                     real);
+            return ERR_DENIED;
+        }
+        if (strcmp(real, home) == 0 || strcmp(real, "/") == 0)
+            return OK;
+    }
+}
+
+enum err account_open_keys(const struct account *a, const char *path, bool is_strict, int *fd,
+                           struct account_fault *why)
+{
+    struct stat st;
+    why->text[0] = '\0';
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0) {
+        snprintf(why->text, sizeof(why->text), "cannot open %.180s: %s", path,
+                 errno == ENOENT ? "no such file" : "permission denied or unreadable");
+        return ERR_NOT_FOUND;
+    }
+    enum err err = OK;
+    if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        snprintf(why->text, sizeof(why->text), "%.180s is not a regular file", path);
+        err = ERR_DENIED;
+    } else if (is_strict && !is_safe(a, &st)) {
+        snprintf(why->text, sizeof(why->text), "bad ownership or modes for file %.180s", path);
+        err = ERR_DENIED;
+    } else if (is_strict) {
+        err = check_directories(a, path, why);
+    }
+    if (err != OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return err;
+}

@@ -1,0 +1,23 @@
+/*
+ * Configuration between files, descriptors and struct server_options: the supervisor reads files
+ * and hands every role the effective options as text in a sealed memory file; the roles read them
+ * back with the same table.
+ */
+#ifndef ADIT_SERVER_CONFIG_TEXT_H
+#define ADIT_SERVER_CONFIG_TEXT_H
+
+#include "config/sshd_config.h"
+
+/* Reads and globs the file system. Lives for ever. */
+extern const struct config_source config_text_files;
+
+/* Prints a report's entries to the log: errors as errors, warnings as info, notes at verbose. */
+void config_text_log_report(const struct report *r);
+
+/* A sealed memory file, close-on-exec, that holds the options as text. ERR_IO, ERR_LIMIT. */
+enum err config_text_to_fd(const struct server_options *o, int *fd) MUST_USE;
+
+/* Fills o (initialised) from such a file; fd stays open. ERR_CONFIG, ERR_IO. */
+enum err config_text_from_fd(int fd, struct server_options *o) MUST_USE;
+
+#endif

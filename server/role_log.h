@@ -1,0 +1,16 @@
+/*
+ * Where the four programs log: standard error, a file, or the system's log over /dev/log. Never
+ * blocks: what the other side does not take is dropped.
+ */
+#ifndef ADIT_SERVER_ROLE_LOG_H
+#define ADIT_SERVER_ROLE_LOG_H
+
+#include "base/log.h"
+
+/* To the system's log as facility AUTH; program is static. False: there is none. */
+bool role_log_to_system(const char *program) MUST_USE;
+
+/* "program[pid]" in front of each line on standard error. */
+void role_log_set_name(const char *program);
+
+#endif

@@ -1,0 +1,198 @@
+/* Messages between roles: one table of fields, one of messages, one encoder and one decoder. */
+#include "server/role_msg.h"
+
+enum field_type {
+    FIELD_END,
+    FIELD_U32,
+    FIELD_BOOL,
+    FIELD_PORT,
+    FIELD_BYTES,
+    FIELD_TEXT, /* no NUL */
+    FIELD_HASH, /* 32, 48 or 64 bytes */
+};
+
+struct field {
+    enum field_type type;
+    size_t offset;
+    size_t cap;
+};
+
+#define NUMBER(type_, member_)                                                                     \
+    {                                                                                              \
+        type_, offsetof(struct role_msg, member_), 0                                               \
+    }
+#define BYTES(type_, member_, cap)                                                                 \
+    {                                                                                              \
+        type_, offsetof(struct role_msg, member_), cap                                             \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        FIELD_END, 0, 0                                                                            \
+    }
+#define QUESTION                                                                                   \
+    BYTES(FIELD_TEXT, user, ROLE_MSG_USER_MAX), BYTES(FIELD_TEXT, service, ROLE_MSG_NAME_MAX),     \
+        BYTES(FIELD_TEXT, name, ROLE_MSG_NAME_MAX), BYTES(FIELD_BYTES, key, ROLE_MSG_KEY_MAX),     \
+        NUMBER(FIELD_BOOL, is_hostbound), NUMBER(FIELD_BOOL, has_signature),                       \
+        BYTES(FIELD_BYTES, signature, ROLE_MSG_SIGNATURE_MAX)
+
+static const struct field host_key_fields[] = {
+    BYTES(FIELD_TEXT, name, ROLE_MSG_NAME_MAX),
+    BYTES(FIELD_BYTES, key, ROLE_MSG_KEY_MAX),
+    END,
+};
+static const struct field ready_fields[] = {END};
+static const struct field start_fields[] = {
+    NUMBER(FIELD_U32, connection),  BYTES(FIELD_TEXT, address, ROLE_MSG_ADDRESS_MAX),
+    NUMBER(FIELD_PORT, port),       BYTES(FIELD_TEXT, local_address, ROLE_MSG_ADDRESS_MAX),
+    NUMBER(FIELD_PORT, local_port), END,
+};
+static const struct field sign_fields[] = {
+    NUMBER(FIELD_U32, connection),
+    BYTES(FIELD_TEXT, name, ROLE_MSG_NAME_MAX),
+    BYTES(FIELD_BYTES, key, ROLE_MSG_KEY_MAX),
+    BYTES(FIELD_HASH, hash, ROLE_MSG_HASH_MAX),
+    END,
+};
+static const struct field signature_fields[] = {
+    NUMBER(FIELD_U32, connection),
+    BYTES(FIELD_BYTES, signature, ROLE_MSG_SIGNATURE_MAX),
+    END,
+};
+static const struct field auth_fields[] = {QUESTION, END};
+static const struct field authz_fields[] = {
+    QUESTION,
+    BYTES(FIELD_BYTES, host_key, ROLE_MSG_KEY_MAX),
+    BYTES(FIELD_HASH, session_id, ROLE_MSG_HASH_MAX),
+    BYTES(FIELD_TEXT, address, ROLE_MSG_ADDRESS_MAX),
+    NUMBER(FIELD_PORT, port),
+    END,
+};
+static const struct field answer_fields[] = {
+    NUMBER(FIELD_BOOL, is_allowed),
+    BYTES(FIELD_TEXT, options, ROLE_MSG_OPTIONS_MAX),
+    BYTES(FIELD_TEXT, fingerprint, ROLE_MSG_TEXT_MAX),
+    BYTES(FIELD_TEXT, text, ROLE_MSG_TEXT_MAX),
+    END,
+};
+
+#define WAY(from_, to_) (1u << ((from_)*4 + (to_)))
+
+static const struct {
+    enum role_msg_kind kind;
+    unsigned ways; /* who may send it to whom */
+    const struct field *fields;
+} messages[] = {
+    {ROLE_MSG_HOST_KEY, WAY(ROLE_SIGN, ROLE_SUPERVISOR) | WAY(ROLE_SUPERVISOR, ROLE_WORK),
+     host_key_fields},
+    {ROLE_MSG_READY, WAY(ROLE_SIGN, ROLE_SUPERVISOR), ready_fields},
+    {ROLE_MSG_START, WAY(ROLE_SUPERVISOR, ROLE_WORK), start_fields},
+    {ROLE_MSG_SIGN, WAY(ROLE_WORK, ROLE_SUPERVISOR) | WAY(ROLE_SUPERVISOR, ROLE_SIGN), sign_fields},
+    {ROLE_MSG_SIGNATURE, WAY(ROLE_SIGN, ROLE_SUPERVISOR) | WAY(ROLE_SUPERVISOR, ROLE_WORK),
+     signature_fields},
+    {ROLE_MSG_AUTH, WAY(ROLE_WORK, ROLE_SUPERVISOR), auth_fields},
+    {ROLE_MSG_AUTHZ, WAY(ROLE_SUPERVISOR, ROLE_AUTHZ), authz_fields},
+    {ROLE_MSG_ANSWER, WAY(ROLE_AUTHZ, ROLE_SUPERVISOR) | WAY(ROLE_SUPERVISOR, ROLE_WORK),
+     answer_fields},
+};
+
+static bool is_number(enum field_type type)
+{
+    return type == FIELD_U32 || type == FIELD_BOOL || type == FIELD_PORT;
+}
+
+static enum err check_number(enum field_type type, uint32_t value)
+{
+    if (type == FIELD_BOOL && value > 1)
+        return ERR_FORMAT;
+    return type == FIELD_PORT && value > UINT16_MAX ? ERR_FORMAT : OK;
+}
+
+static enum err check_bytes(const struct field *f, struct slice bytes)
+{
+    if (bytes.len > f->cap)
+        return ERR_LIMIT;
+    if (f->type == FIELD_TEXT && bytes.len && memchr(bytes.ptr, '\0', bytes.len))
+        return ERR_FORMAT;
+    bool is_hash = bytes.len == 32 || bytes.len == 48 || bytes.len == 64;
+    return f->type == FIELD_HASH && !is_hash ? ERR_FORMAT : OK;
+}
+
+static enum err append_u32(struct buf *out, uint32_t value)
+{
+    const uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8),
+                              (uint8_t)value};
+    return buf_append(out, bytes, sizeof(bytes));
+}
+
+static enum err encode_field(const struct field *f, const struct role_msg *m, struct buf *out)
+{
+    const void *at = (const char *)m + f->offset;
+    if (is_number(f->type)) {
+        const uint32_t *value = at;
+        TRY(check_number(f->type, *value));
+        return append_u32(out, *value);
+    }
+    const struct slice *bytes = at;
+    TRY(check_bytes(f, *bytes));
+    TRY(append_u32(out, (uint32_t)bytes->len));
+    return buf_append_slice(out, *bytes);
+}
+
+enum err role_msg_encode(const struct role_msg *m, struct buf *out)
+{
+    CHECK(m->kind >= 1 && m->kind <= ARRAY_LEN(messages));
+    TRY(append_u32(out, (uint32_t)m->kind));
+    for (const struct field *f = messages[m->kind - 1].fields; f->type != FIELD_END; f++)
+        TRY(encode_field(f, m, out));
+    return OK;
+}
+
+static enum err take(struct slice *bytes, size_t n, const uint8_t **at)
+{
+    if (bytes->len < n)
+        return ERR_TRUNCATED;
+    *at = bytes->ptr;
+    *bytes = slice_of(bytes->ptr + n, bytes->len - n);
+    return OK;
+}
+
+static enum err take_u32(struct slice *bytes, uint32_t *value)
+{
+    const uint8_t *at;
+    TRY(take(bytes, 4, &at));
+    *value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return OK;
+}
+
+static enum err decode_field(const struct field *f, struct slice *bytes, struct role_msg *m)
+{
+    void *to = (char *)m + f->offset;
+    uint32_t value;
+    TRY(take_u32(bytes, &value));
+    if (is_number(f->type)) {
+        uint32_t *number = to;
+        *number = value;
+        return check_number(f->type, value);
+    }
+    struct slice *slice = to;
+    if (value > f->cap)
+        return ERR_LIMIT;
+    slice->len = value;
+    TRY(take(bytes, value, &slice->ptr));
+    return check_bytes(f, *slice);
+}
+
+enum err role_msg_decode(struct slice bytes, enum role from, enum role to, struct role_msg *m)
+{
+    uint32_t kind;
+    *m = (struct role_msg){.connection = 0};
+    TRY(take_u32(&bytes, &kind));
+    if (kind < 1 || kind > ARRAY_LEN(messages))
+        return ERR_FORMAT;
+    if (!(messages[kind - 1].ways & WAY(from, to)))
+        return ERR_PROTOCOL;
+    m->kind = messages[kind - 1].kind;
+    for (const struct field *f = messages[kind - 1].fields; f->type != FIELD_END; f++)
+        TRY(decode_field(f, &bytes, m));
+    return bytes.len ? ERR_FORMAT : OK;
+}

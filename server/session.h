@@ -1,0 +1,27 @@
+/*
+ * Session channels of a tunnel account: there is no shell and no command. A shell request gets a
+ * page of the user's own forwards, line by line, until Ctrl-C; a command gets one sentence and
+ * status 1. Nothing is ever executed here.
+ */
+#ifndef ADIT_SERVER_SESSION_H
+#define ADIT_SERVER_SESSION_H
+
+#include "tunnel/accept_listen.h"
+
+struct sessions; /* those of one link */
+
+/* forwards is borrowed. max: MaxSessions. */
+struct sessions *sessions_new(struct link *l, const struct accept_listen *forwards,
+                              unsigned max) MUST_USE;
+void sessions_free(struct sessions *s); /* NULL allowed; before link_free */
+
+/* Accepts or refuses a LINK_OPEN_REQUEST of type "session". */
+void sessions_open(struct sessions *s, struct channel *ch);
+
+/* "no-more-sessions@openssh.com": later opens are refused. */
+void sessions_close_door(struct sessions *s);
+
+/* A forward came or went: every page gets the new list. */
+void sessions_refresh(struct sessions *s);
+
+#endif

@@ -1,0 +1,329 @@
+/* The supervisor's life: listeners, signals, beginning and end. */
+#include "server/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "io/address.h"
+#include "server/admission.h"
+#include "server/config_text.h"
+#include "server/role_log.h"
+#include "server/supervisor_internal.h"
+
+#define FAMILIES_MAX   16
+#define END_MS         3000 /* what workers get to say goodbye */
+#define FD_SPARE       8
+#define STATUS_REFUSED 255
+
+static const char *const level_names[] = {"QUIET",   "FATAL",  "ERROR",  "INFO",
+                                          "VERBOSE", "DEBUG1", "DEBUG2", "DEBUG3"};
+
+void supervisor_child_arguments(const struct supervisor *s, enum program program,
+                                enum log_level level, const char *arguments[8])
+{
+    size_t n = 0;
+    CHECK(level < ARRAY_LEN(level_names));
+    arguments[n++] = program_name(program);
+    if (s->setup.to_system)
+        arguments[n++] = "-S";
+    arguments[n++] = "-l";
+    arguments[n++] = level_names[level];
+    arguments[n] = NULL;
+}
+
+/* ---- the end ---- */
+
+static void remove_pid_file(struct supervisor *s)
+{
+    if (s->has_pid_file && unlink(s->options.pid_file) != 0 && errno != ENOENT)
+        log_error("cannot remove %s: %s", s->options.pid_file, strerror(errno));
+    s->has_pid_file = false;
+}
+
+static void close_listeners(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->listener_count; i++)
+        listener_close(s->listeners[i]);
+    mem_free(s->listeners);
+    s->listeners = NULL;
+    s->listener_count = 0;
+}
+
+static void give_up_waiting(void *owner)
+{
+    struct supervisor *s = owner;
+    loop_stop(s->loop);
+}
+
+void supervisor_end(struct supervisor *s, int status)
+{
+    bool is_first = !s->is_ending;
+    s->is_ending = true;
+    if (is_first) {
+        s->status = status;
+        close_listeners(s);
+        remove_pid_file(s);
+        LIST_FOR (c, &s->connections, struct connection, link)
+            connection_tell_end(c);
+        s->end_timer = loop_timer_new(s->loop, give_up_waiting, s);
+        loop_timer_start(s->end_timer, END_MS);
+    }
+    if (list_is_empty(&s->connections))
+        loop_stop(s->loop);
+}
+
+/* ---- accepting ---- */
+
+static unsigned random_percent(void)
+{
+    uint32_t value = 0;
+    if (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
+        return 0; /* drops as soon as the rate allows it */
+    return value % 100;
+}
+
+static void on_accepted(void *owner, int fd, const char *from, uint16_t from_port)
+{
+    struct supervisor *s = owner;
+    struct admission_limits limits = {s->options.max_startups.begin, s->options.max_startups.rate,
+                                      s->options.max_startups.full};
+    unsigned waiting = connections_waiting(s);
+    if (admission_may_start(&limits, waiting, random_percent()))
+        connection_start(s, fd, fd, from, from_port);
+    else if (s->drops++ % 100 == 0)
+        log_info("drop connection from %s port %u past MaxStartups (%u not logged in; %llu dropped "
+                 "so far)",
+                 from, from_port, waiting, (unsigned long long)s->drops);
+    close(fd);
+}
+
+static enum err addresses_of(const struct listen_address *wanted, enum address_family family,
+                             struct socket_address *out, size_t *count)
+{
+    int wanted_family = family == FAMILY_INET    ? AF_INET
+                        : family == FAMILY_INET6 ? AF_INET6
+                                                 : AF_UNSPEC;
+    *count = 0;
+    if (wanted->host && socket_address_parse(wanted->host, out) == OK) {
+        *count = wanted_family == AF_UNSPEC || out->sa.ss_family == wanted_family ? 1 : 0;
+        return OK;
+    }
+    if (wanted->host)
+        return socket_address_resolve(wanted->host, wanted_family, out, FAMILIES_MAX, count);
+    if (family != FAMILY_INET6)
+        TRY(socket_address_parse("0.0.0.0", &out[(*count)++]));
+    if (family != FAMILY_INET)
+        TRY(socket_address_parse("::", &out[(*count)++]));
+    return OK;
+}
+
+static void listen_on(struct supervisor *s, const struct listen_address *wanted)
+{
+    struct socket_address addresses[FAMILIES_MAX];
+    size_t count;
+    struct listener *li;
+    int error_number = 0;
+    const char *host = wanted->host ? wanted->host : "every address";
+    if (addresses_of(wanted, s->options.address_family, addresses, &count) != OK) {
+        log_error("ListenAddress %s is no address of this host", host);
+        return;
+    }
+    if (count == 0)
+        return;
+    if (listener_new_tcp(&li, s->loop, addresses, count, wanted->port, on_accepted, s,
+                         &error_number) != OK) {
+        log_error("Bind to port %u on %s failed: %s.", wanted->port, host, strerror(error_number));
+        return;
+    }
+    s->listeners = mem_resize(s->listeners, s->listener_count + 1, sizeof(struct listener *));
+    s->listeners[s->listener_count++] = li;
+    for (size_t i = 0; i < listener_count(li); i++)
+        log_info("Server listening on %s port %u.", listener_address(li, i), listener_port(li));
+}
+
+static void write_pid_file(struct supervisor *s)
+{
+    char text[32];
+    if (strcmp(s->options.pid_file, "none") == 0)
+        return;
+    int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+    int fd = open(s->options.pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || write(fd, text, (size_t)n) != n)
+        log_error("Couldn't create pid file \"%s\": %s", s->options.pid_file, strerror(errno));
+    else
+        s->has_pid_file = true;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What the terminal had to hear, it has heard. */
+static void forget_terminal(void)
+{
+    if (!role_log_to_system("aditd"))
+        log_set_fd(STDERR_FILENO); /* /dev/null by now */
+}
+
+static void say_ready(struct supervisor *s)
+{
+    if (s->setup.ready_fd < 0)
+        return;
+    if (chdir("/") != 0)
+        log_debug("cannot change to /: %s", strerror(errno));
+    if (s->setup.to_system && s->setup.is_daemon)
+        forget_terminal();
+    (void)!write(s->setup.ready_fd, "+", 1);
+    close(s->setup.ready_fd);
+    s->setup.ready_fd = -1;
+}
+
+/* One connection on descriptors 0 and 1; afterwards the worker alone has them. */
+static void serve_inherited(struct supervisor *s)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    char from[ADDRESS_TEXT_MAX] = "UNKNOWN";
+    uint16_t port = 65535;
+    if (getpeername(STDIN_FILENO, (struct sockaddr *)&sa, &len) == 0 &&
+        (sa.ss_family == AF_INET || sa.ss_family == AF_INET6)) {
+        address_text(&sa, from);
+        port = address_port(&sa);
+    }
+    connection_start(s, STDIN_FILENO, STDOUT_FILENO, from, port);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd >= 0) {
+        (void)dup2(null_fd, STDIN_FILENO);
+        (void)dup2(null_fd, STDOUT_FILENO);
+        close(null_fd);
+    }
+}
+
+static bool is_default_unreadable(const struct supervisor *s)
+{
+    return geteuid() != 0 && !option_is_given(&s->options.state, "HostKey");
+}
+
+void supervisor_keys_known(struct supervisor *s)
+{
+    if (s->host_key_count == 0) {
+        log_fatal("sshd: no hostkeys available -- exiting.");
+        if (is_default_unreadable(s))
+            log_fatal("the default host keys belong to root; make your own with \"aditd --init -f "
+                      "FILE\" or name one with -h FILE");
+        else
+            log_fatal("make them with \"aditd --init\", or name one with HostKey or -h");
+        supervisor_end(s, 1);
+        return;
+    }
+    s->is_serving = true;
+    if (s->setup.is_inetd) {
+        serve_inherited(s);
+        return;
+    }
+    for (size_t i = 0; i < s->options.listen_address_count; i++)
+        listen_on(s, &s->options.listen_addresses[i]);
+    if (s->listener_count == 0) {
+        log_fatal("Cannot bind any address.");
+        supervisor_end(s, STATUS_REFUSED);
+        return;
+    }
+    write_pid_file(s);
+    say_ready(s);
+}
+
+/* ---- signals ---- */
+
+static void reload(struct supervisor *s)
+{
+    struct sshd_config *config;
+    struct server_options options;
+    struct report report;
+    report_init(&report);
+    server_options_init(&options);
+    enum err err = sshd_config_load(s->setup.request, &config, &report);
+    if (err == OK)
+        err = sshd_config_resolve(config, NULL, &options, &report);
+    config_text_log_report(&report);
+    report_done(&report);
+    if (err != OK) {
+        log_error("the configuration is not changed: the new one has errors");
+        sshd_config_free(config);
+        server_options_done(&options);
+        return;
+    }
+    /* The pid file that was written is the one to remove. */
+    bool is_same_pid_file = strcmp(options.pid_file, s->options.pid_file) == 0;
+    if (!is_same_pid_file)
+        remove_pid_file(s);
+    sshd_config_free(s->config);
+    server_options_done(&s->options);
+    s->config = config;
+    s->options = options;
+    log_set_level(options.log_level);
+    if (!is_same_pid_file)
+        write_pid_file(s);
+    log_info("Received SIGHUP; new connections get the new configuration. Addresses to listen on "
+             "and host keys change with a restart.");
+}
+
+static void on_signal(void *owner, int signal_number)
+{
+    struct supervisor *s = owner;
+    if (signal_number == SIGHUP) {
+        if (!s->is_ending && s->is_serving && !s->setup.is_inetd)
+            reload(s);
+        return;
+    }
+    log_info("Received signal %d; terminating.", signal_number);
+    supervisor_end(s, 0);
+}
+
+/* ---- life ---- */
+
+static void free_all(struct supervisor *s)
+{
+    LIST_FOR (c, &s->connections, struct connection, link) {
+        /* Whoever still says goodbye may do so: only its supervisor goes. */
+        child_forget(c->worker);
+        c->worker = NULL;
+        connection_free(c);
+    }
+    signer_end(s);
+    child_forget(s->sign);
+    for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
+        loop_signal_close(s->signals[i]);
+    loop_timer_close(s->end_timer);
+    close_listeners(s);
+    loop_free(s->loop);
+    server_options_done(&s->options);
+    sshd_config_free(s->config);
+    if (s->setup.ready_fd >= 0)
+        close(s->setup.ready_fd);
+}
+
+int supervisor_run(const struct supervisor_setup *setup)
+{
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+    struct supervisor s = {.setup = *setup, .config = setup->config};
+    struct report report;
+    list_init(&s.connections);
+    report_init(&report);
+    server_options_init(&s.options);
+    s.loop = loop_new();
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        s.signals[i] = loop_signal_new(s.loop, numbers[i], on_signal, &s);
+    enum err err = sshd_config_resolve(s.config, NULL, &s.options, &report);
+    config_text_log_report(&report);
+    report_done(&report);
+    if (err == OK)
+        err = signer_start(&s);
+    if (err == OK)
+        loop_run(s.loop);
+    else
+        log_fatal("cannot start: %s", err_name(err));
+    free_all(&s);
+    return err == OK ? s.status : STATUS_REFUSED;
+}
