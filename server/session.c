@@ -117,6 +117,8 @@ static void on_turn(void *owner)
         break;
     }
     case SESSION_LEAVING:
+        if (s->is_page_due)
+            show_page(s); /* the end came with the request: "ssh -R ... host </dev/null" */
         leave(s, 0);
         break;
     }

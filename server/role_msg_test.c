@@ -1,0 +1,169 @@
+/* Messages between roles: there and back, cut, flipped, too long, and from the wrong side. */
+#include "server/role_msg.h"
+#include "server/role_msg_samples.h"
+#include "tests/unit.h"
+
+static void encode(const struct role_msg *m, struct buf *out)
+{
+    buf_init(out, ROLE_MSG_MAX);
+    assert_ok(role_msg_encode(m, out));
+}
+
+static void every_message_comes_back_as_it_was(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        struct buf bytes, again;
+        struct role_msg m;
+        encode(&role_msg_samples[i].m, &bytes);
+        assert_ok(role_msg_decode(buf_slice(&bytes), role_msg_samples[i].from,
+                                  role_msg_samples[i].to, &m));
+        const struct role_msg *want = &role_msg_samples[i].m;
+        assert_int_equal(m.kind, want->kind);
+        assert_int_equal(m.connection, want->connection);
+        assert_int_equal(m.port, want->port);
+        assert_int_equal(m.is_allowed, want->is_allowed);
+        assert_int_equal(m.is_hostbound, want->is_hostbound);
+        assert_true(slice_equal(m.user, want->user));
+        assert_true(slice_equal(m.signature, want->signature));
+        assert_true(slice_equal(m.session_id, want->session_id));
+        assert_true(slice_equal(m.options, want->options));
+        encode(&m, &again);
+        assert_true(slice_equal(buf_slice(&again), buf_slice(&bytes)));
+        buf_done(&bytes);
+        buf_done(&again);
+    }
+}
+
+static void a_message_cut_anywhere_is_refused(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        struct buf bytes;
+        struct role_msg m;
+        encode(&role_msg_samples[i].m, &bytes);
+        for (size_t n = 0; n < buf_len(&bytes); n++) {
+            uint8_t *exact = mem_new(n + 1, 1); /* so that a sanitizer sees a step too far */
+            memcpy(exact, buf_slice(&bytes).ptr, n);
+            assert_int_equal(role_msg_decode(slice_of(exact, n), role_msg_samples[i].from,
+                                             role_msg_samples[i].to, &m),
+                             ERR_TRUNCATED);
+            mem_free(exact);
+        }
+        assert_ok(buf_append(&bytes, "x", 1));
+        assert_int_equal(role_msg_decode(buf_slice(&bytes), role_msg_samples[i].from,
+                                         role_msg_samples[i].to, &m),
+                         ERR_FORMAT);
+        buf_done(&bytes);
+    }
+}
+
+/* A flipped bit gives an error, or another message that encodes to just these bytes. */
+static void a_flipped_bit_never_makes_two_readings(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        struct buf bytes, again;
+        struct role_msg m;
+        encode(&role_msg_samples[i].m, &bytes);
+        for (size_t bit = 0; bit < 8 * buf_len(&bytes); bit++) {
+            bytes.data[bytes.start + bit / 8] ^= (uint8_t)(1u << bit % 8);
+            if (role_msg_decode(buf_slice(&bytes), role_msg_samples[i].from, role_msg_samples[i].to,
+                                &m) == OK) {
+                encode(&m, &again);
+                assert_true(slice_equal(buf_slice(&again), buf_slice(&bytes)));
+                buf_done(&again);
+            }
+            bytes.data[bytes.start + bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        buf_done(&bytes);
+    }
+}
+
+static void a_message_comes_from_its_own_side_only(void **state UNUSED)
+{
+    /* Both ways of messages that are passed on. */
+    static const struct {
+        enum role_msg_kind kind;
+        enum role from, to;
+    } others[] = {
+        {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_SIGN, ROLE_SUPERVISOR, ROLE_SIGN},
+        {ROLE_MSG_SIGNATURE, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_ANSWER, ROLE_SUPERVISOR, ROLE_WORK},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        struct buf bytes;
+        struct role_msg m;
+        encode(&role_msg_samples[i].m, &bytes);
+        for (int way = 0; way < 16; way++) {
+            enum role from = (enum role)(way / 4), to = (enum role)(way % 4);
+            bool may = from == role_msg_samples[i].from && to == role_msg_samples[i].to;
+            for (size_t j = 0; j < ARRAY_LEN(others); j++)
+                may = may || (others[j].kind == role_msg_samples[i].m.kind &&
+                              others[j].from == from && others[j].to == to);
+            assert_int_equal(role_msg_decode(buf_slice(&bytes), from, to, &m),
+                             may ? OK : ERR_PROTOCOL);
+        }
+        buf_done(&bytes);
+    }
+}
+
+static void fields_are_held_to_their_caps_and_forms(void **state UNUSED)
+{
+    static const uint8_t zeros[ROLE_MSG_KEY_MAX + 1];
+    struct buf out;
+    struct role_msg sign = role_msg_samples[3].m;
+    buf_init(&out, 2 * ROLE_MSG_MAX);
+    sign.hash = slice_of(zeros, 33);
+    assert_int_equal(role_msg_encode(&sign, &out), ERR_FORMAT);
+    sign.hash = slice_of(zeros, 48);
+    buf_clear(&out);
+    assert_ok(role_msg_encode(&sign, &out));
+    sign.key = slice_of(zeros, ROLE_MSG_KEY_MAX + 1);
+    assert_int_equal(role_msg_encode(&sign, &out), ERR_LIMIT);
+    sign.key = slice_of(zeros, ROLE_MSG_KEY_MAX);
+    buf_clear(&out);
+    assert_ok(role_msg_encode(&sign, &out));
+    sign.name = slice_of(zeros, 3); /* text with NUL */
+    assert_int_equal(role_msg_encode(&sign, &out), ERR_FORMAT);
+    struct role_msg start = role_msg_samples[2].m;
+    start.port = 65536;
+    assert_int_equal(role_msg_encode(&start, &out), ERR_FORMAT);
+    buf_done(&out);
+}
+
+static void the_greatest_question_fits_into_a_record(void **state UNUSED)
+{
+    static const uint8_t bytes[ROLE_MSG_KEY_MAX] = {1};
+    struct buf out;
+    struct role_msg m = role_msg_samples[6].m;
+    char *user CLEANUP(mem_cleanup) = mem_new(ROLE_MSG_USER_MAX + 1, 1);
+    memset(user, 'u', ROLE_MSG_USER_MAX);
+    m.user = slice_text(user);
+    m.key = m.host_key = slice_of(bytes, ROLE_MSG_KEY_MAX);
+    m.signature = slice_of(bytes, ROLE_MSG_SIGNATURE_MAX);
+    encode(&m, &out);
+    buf_done(&out);
+}
+
+static void unknown_kinds_are_no_messages(void **state UNUSED)
+{
+    static const uint8_t kinds[][4] = {
+        {0, 0, 0, 0}, {0, 0, 0, 9}, {255, 255, 255, 255}, {1, 0, 0, 1}};
+    struct role_msg m;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        assert_int_equal(role_msg_decode(slice_of(kinds[i], 4), ROLE_SIGN, ROLE_SUPERVISOR, &m),
+                         ERR_FORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_comes_back_as_it_was),
+        cmocka_unit_test(a_message_cut_anywhere_is_refused),
+        cmocka_unit_test(a_flipped_bit_never_makes_two_readings),
+        cmocka_unit_test(a_message_comes_from_its_own_side_only),
+        cmocka_unit_test(fields_are_held_to_their_caps_and_forms),
+        cmocka_unit_test(the_greatest_question_fits_into_a_record),
+        cmocka_unit_test(unknown_kinds_are_no_messages),
+    };
+    return RUN_TESTS(tests);
+}
