@@ -15,6 +15,7 @@ static const char out_of_order[] = "authentication message out of order (RFC 425
 static const char no_service[] = "no such service (RFC 4252 5)";
 static const char changed_user[] = "Change of username or service not allowed";
 static const char too_many[] = "Too many authentication failures";
+static const char not_read[] = "the peer does not read the answers to its requests";
 
 struct auth_server {
     struct auth_server_config config;
@@ -59,45 +60,51 @@ static enum err broken(struct auth_server *a, enum err code, uint32_t reason, co
 
 /* ---- payloads out ---- */
 
-static void queue_failure(struct auth_server *a)
+/* A queue that is full says that the peer asks and does not read. */
+static enum err queue_end(struct auth_server *a, struct writer *w, size_t mark)
+{
+    writer_close(w, mark);
+    if (writer_done(w) != OK)
+        return broken(a, ERR_LIMIT, SSH_DISCONNECT_PROTOCOL_ERROR, not_read);
+    return OK;
+}
+
+static enum err queue_failure(struct auth_server *a)
 {
     struct writer w;
     struct msg_userauth_failure m = {slice_text(METHODS), false};
     writer_init(&w, &a->out);
     size_t mark = writer_open(&w);
     msg_userauth_failure_encode(&w, &m);
-    writer_close(&w, mark);
-    CHECK(writer_done(&w) == OK); /* one answer a request, and requests are capped */
+    return queue_end(a, &w, mark);
 }
 
 static enum err fail_attempt(struct auth_server *a)
 {
     if (++a->failures >= a->config.max_tries)
         return broken(a, ERR_LIMIT, SSH_DISCONNECT_PROTOCOL_ERROR, too_many);
-    queue_failure(a);
-    return OK;
+    return queue_failure(a);
 }
 
-static void queue_success(struct auth_server *a)
+static enum err queue_success(struct auth_server *a)
 {
     struct writer w;
     writer_init(&w, &a->out);
     size_t mark = writer_open(&w);
     msg_userauth_success_encode(&w);
-    writer_close(&w, mark);
-    CHECK(writer_done(&w) == OK);
+    TRY(queue_end(a, &w, mark));
     a->is_done = true;
+    return OK;
 }
 
-static void queue_pk_ok(struct auth_server *a)
+static enum err queue_pk_ok(struct auth_server *a)
 {
     struct writer w;
     struct msg_userauth_pk_ok m = {a->m.algorithm, a->m.key_blob};
     writer_init(&w, &a->out);
     size_t mark = writer_open(&w);
     msg_userauth_pk_ok_encode(&w, &m);
-    writer_close(&w, mark);
-    CHECK(writer_done(&w) == OK);
+    return queue_end(a, &w, mark);
 }
 
 bool auth_server_next_payload(struct auth_server *a, struct slice *payload)
@@ -130,8 +137,7 @@ static enum err on_service_request(struct auth_server *a, struct slice payload)
     writer_init(&w, &a->out);
     size_t mark = writer_open(&w);
     msg_service_encode(&w, SSH_MSG_SERVICE_ACCEPT, "ssh-userauth");
-    writer_close(&w, mark);
-    CHECK(writer_done(&w) == OK);
+    TRY(queue_end(a, &w, mark));
     a->service_accepted = true;
     return OK;
 }
@@ -195,8 +201,7 @@ static enum err on_request(struct auth_server *a, struct slice payload,
         if (a->asked_none)
             return fail_attempt(a);
         a->asked_none = true;
-        queue_failure(a);
-        return OK;
+        return queue_failure(a);
     case USERAUTH_PASSWORD:
     case USERAUTH_OTHER:
         break;
@@ -222,11 +227,7 @@ enum err auth_server_answer(struct auth_server *a, bool allowed)
     a->is_asking = false;
     if (!allowed)
         return fail_attempt(a);
-    if (a->is_query)
-        queue_pk_ok(a);
-    else
-        queue_success(a);
-    return OK;
+    return a->is_query ? queue_pk_ok(a) : queue_success(a);
 }
 
 bool auth_server_is_done(const struct auth_server *a)
