@@ -1,0 +1,251 @@
+/* The server's side, fed requests: order, users, tries, and what it asks. */
+#include "auth/auth_server.h"
+#include "tests/unit.h"
+#include "wire/msg_auth.h"
+#include "wire/msg_transport.h"
+#include "wire/numbers.h"
+
+struct bed {
+    struct auth_server *a;
+    struct auth_server_event event;
+};
+
+static const struct msg_userauth_request query = {
+    .user = {(const uint8_t *)"ada", 3},
+    .service = {(const uint8_t *)"ssh-connection", 14},
+    .method = USERAUTH_PUBLICKEY,
+    .algorithm = {(const uint8_t *)"ssh-ed25519", 11},
+    .key_blob = {(const uint8_t *)"KEY", 3},
+};
+
+static void bed_init(struct bed *b, unsigned max_tries)
+{
+    const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
+                                              "ssh-ed25519,rsa-sha2-256", max_tries};
+    *b = (struct bed){.a = auth_server_new(&config)};
+}
+
+static enum err recv_service(struct bed *b, const char *name)
+{
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 1024);
+    writer_init(&w, &out);
+    msg_service_encode(&w, SSH_MSG_SERVICE_REQUEST, name);
+    assert_ok(writer_done(&w));
+    enum err err = auth_server_recv(b->a, buf_slice(&out), &b->event);
+    buf_done(&out);
+    return err;
+}
+
+static enum err recv_request(struct bed *b, const struct msg_userauth_request *m)
+{
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 100000);
+    writer_init(&w, &out);
+    msg_userauth_request_encode(&w, m);
+    assert_ok(writer_done(&w));
+    enum err err = auth_server_recv(b->a, buf_slice(&out), &b->event);
+    buf_done(&out);
+    return err;
+}
+
+static uint8_t sent(struct bed *b)
+{
+    struct slice payload;
+    if (!auth_server_next_payload(b->a, &payload))
+        return 0;
+    uint8_t number = payload.ptr[0];
+    auth_server_payload_taken(b->a);
+    return number;
+}
+
+static void begin(struct bed *b, unsigned max_tries)
+{
+    bed_init(b, max_tries);
+    assert_ok(recv_service(b, "ssh-userauth"));
+    assert_int_equal(sent(b), SSH_MSG_SERVICE_ACCEPT);
+}
+
+static void the_service_comes_first_and_once(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b, 6);
+    assert_int_equal(recv_request(&b, &query), ERR_PROTOCOL);
+    auth_server_free(b.a);
+    bed_init(&b, 6);
+    assert_int_equal(recv_service(&b, "ssh-connection"), ERR_PROTOCOL);
+    assert_int_equal(auth_server_fault(b.a).disconnect_reason,
+                     SSH_DISCONNECT_SERVICE_NOT_AVAILABLE);
+    auth_server_free(b.a);
+    begin(&b, 6);
+    assert_int_equal(recv_service(&b, "ssh-userauth"), ERR_PROTOCOL);
+    auth_server_free(b.a);
+}
+
+static void user_and_service_may_not_change(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin(&b, 6);
+    struct msg_userauth_request m = query;
+    m.method = USERAUTH_NONE;
+    assert_string_equal(auth_server_user(b.a), "");
+    assert_ok(recv_request(&b, &m));
+    assert_string_equal(auth_server_user(b.a), "ada");
+    m.user = slice_text("adam");
+    assert_int_equal(recv_request(&b, &m), ERR_PROTOCOL);
+    assert_string_equal(auth_server_user(b.a), "ada");
+    auth_server_free(b.a);
+    begin(&b, 6);
+    m = query;
+    m.service = slice_text("ssh-userauth");
+    assert_int_equal(recv_request(&b, &m), ERR_PROTOCOL);
+    auth_server_free(b.a);
+}
+
+static void failures_are_counted_and_the_first_none_is_free(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin(&b, 3);
+    struct msg_userauth_request none = query;
+    none.method = USERAUTH_NONE;
+    assert_ok(recv_request(&b, &none)); /* free */
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_ok(recv_request(&b, &none)); /* 1 */
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_ok(recv_request(&b, &query)); /* 2 */
+    assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
+    assert_ok(auth_server_answer(b.a, false));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_ok(recv_request(&b, &query)); /* a good query costs nothing */
+    assert_ok(auth_server_answer(b.a, true));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
+    assert_int_equal(recv_request(&b, &none), ERR_LIMIT); /* 3 */
+    assert_string_equal(auth_server_fault(b.a).text, "Too many authentication failures");
+    assert_int_equal(sent(&b), 0);
+    assert_false(auth_server_is_done(b.a));
+    auth_server_free(b.a);
+}
+
+static void the_last_answer_counts_too(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin(&b, 1);
+    assert_ok(recv_request(&b, &query));
+    assert_int_equal(auth_server_answer(b.a, false), ERR_LIMIT);
+    auth_server_free(b.a);
+}
+
+static void what_cannot_be_used_is_refused_unasked(void **state)
+{
+    (void)state;
+    struct msg_userauth_request rows[5] = {query, query, query, query, query};
+    rows[0].algorithm = slice_text("ecdsa-sha2-nistp256"); /* built, not accepted */
+    rows[1].algorithm = slice_text("ssh-rsa");             /* SHA-1 */
+    rows[2].algorithm = slice_text("unheard-of");
+    rows[3].method = USERAUTH_PUBLICKEY_HOSTBOUND;
+    rows[3].host_key = slice_text("OTHER"); /* not the key of this connection */
+    rows[4].method = USERAUTH_PUBLICKEY_HOSTBOUND;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (int is_signed = 0; is_signed < 2; is_signed++) {
+            struct bed b;
+            begin(&b, 6);
+            rows[i].has_signature = is_signed;
+            rows[i].signature = slice_text("SIG");
+            assert_ok(recv_request(&b, &rows[i]));
+            assert_int_equal(b.event.kind, AUTH_SERVER_NONE);
+            assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+            auth_server_free(b.a);
+        }
+    }
+}
+
+static void only_an_allowed_signed_request_succeeds(void **state)
+{
+    (void)state;
+    for (int hostbound = 0; hostbound < 2; hostbound++) {
+        struct bed b;
+        struct msg_userauth_request m = query;
+        m.method = hostbound ? USERAUTH_PUBLICKEY_HOSTBOUND : USERAUTH_PUBLICKEY;
+        m.host_key = slice_text("HOST");
+        begin(&b, 6);
+        assert_ok(recv_request(&b, &m));
+        assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
+        assert_true(auth_server_is_asking(b.a));
+        assert_ok(auth_server_answer(b.a, true));
+        assert_false(auth_server_is_done(b.a)); /* a query alone logs nobody in */
+        assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
+        m.has_signature = true;
+        m.signature = slice_text("SIG");
+        assert_ok(recv_request(&b, &m));
+        assert_int_equal(b.event.kind, AUTH_SERVER_SIGNED);
+        assert_true(slice_is(b.event.user, "ada") && slice_is(b.event.key_blob, "KEY") &&
+                    slice_is(b.event.signature, "SIG") && b.event.hostbound == hostbound);
+        assert_ok(auth_server_answer(b.a, true));
+        assert_true(auth_server_is_done(b.a));
+        assert_int_equal(sent(&b), SSH_MSG_USERAUTH_SUCCESS);
+        auth_server_free(b.a);
+    }
+}
+
+static void malformed_requests_end_the_connection(void **state)
+{
+    (void)state;
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 1024);
+    writer_init(&w, &out);
+    msg_userauth_request_encode(&w, &query);
+    for (size_t length = 1; length < buf_len(&out); length++) {
+        struct bed b;
+        begin(&b, 6);
+        assert_int_equal(auth_server_recv(b.a, slice_of(buf_slice(&out).ptr, length), &b.event),
+                         ERR_FORMAT);
+        auth_server_free(b.a);
+    }
+    buf_done(&out);
+    struct bed b;
+    static const uint8_t success[] = {SSH_MSG_USERAUTH_SUCCESS};
+    begin(&b, 6);
+    assert_int_equal(auth_server_recv(b.a, slice_of(success, 1), &b.event), ERR_PROTOCOL);
+    auth_server_free(b.a);
+}
+
+/* Good queries cost no try, so that only the queue bounds them. */
+static void queries_whose_answers_are_not_read_end_the_connection(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct msg_userauth_request m = query;
+    char *blob CLEANUP(mem_cleanup) = mem_new(60000, 1);
+    enum err err = OK;
+    begin(&b, 6);
+    m.key_blob = slice_of(blob, 60000);
+    for (int i = 0; i < 10 && err == OK; i++) {
+        assert_ok(recv_request(&b, &m));
+        err = auth_server_answer(b.a, true);
+    }
+    assert_int_equal(err, ERR_LIMIT);
+    assert_non_null(auth_server_fault(b.a).text);
+    auth_server_free(b.a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_service_comes_first_and_once),
+        cmocka_unit_test(user_and_service_may_not_change),
+        cmocka_unit_test(failures_are_counted_and_the_first_none_is_free),
+        cmocka_unit_test(the_last_answer_counts_too),
+        cmocka_unit_test(what_cannot_be_used_is_refused_unasked),
+        cmocka_unit_test(only_an_allowed_signed_request_succeeds),
+        cmocka_unit_test(malformed_requests_end_the_connection),
+        cmocka_unit_test(queries_whose_answers_are_not_read_end_the_connection),
+    };
+    return RUN_TESTS(tests);
+}
