@@ -28,7 +28,7 @@ struct command_line {
     const char *log_file, *connection_spec;
     bool is_foreground, to_stderr, is_inetd, is_quiet;
     unsigned debug;
-    struct string_list assignments;
+    struct string_list assignments, ports;
 };
 
 static const char usage[] =
@@ -69,6 +69,9 @@ static bool take_option(struct command_line *c, int letter, const char *argument
 {
     char real[PATH_MAX];
     switch (letter) {
+    case 'p': /* checked as an assignment */
+        string_list_add(&c->ports, argument);
+        return take_shorthand(c, letter, argument);
     case 'C':
         c->connection_spec = argument;
         return true;
@@ -381,6 +384,7 @@ static int serve(const struct command_line *c, const struct programs *programs,
     struct supervisor_setup setup = {.programs = programs,
                                      .request = request,
                                      .config = config,
+                                     .only_ports = &c->ports,
                                      .is_inetd = c->is_inetd,
                                      .to_system = !to_stderr,
                                      .ready_fd = -1};
@@ -437,12 +441,14 @@ int main(int argc, char **argv)
     struct programs programs;
     int status = STATUS_CONFIG;
     string_list_init(&c.assignments);
+    string_list_init(&c.ports);
     if (read_command_line(argc, argv, &c) == OK &&
         (!c.log_file || open_log_file(c.log_file) == OK) && programs_open(&programs) == OK) {
         status = run(&c, &programs);
         programs_close(&programs);
     }
     string_list_done(&c.assignments);
+    string_list_done(&c.ports);
     mem_free(c.file);
     return status;
 }

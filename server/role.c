@@ -26,6 +26,7 @@ int role_start(int argc, char **argv, const char *program)
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)prctl(PR_SET_NAME, program); /* run by descriptor, it would be called by a number */
     return i;
 }
 

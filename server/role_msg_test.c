@@ -154,6 +154,31 @@ static void unknown_kinds_are_no_messages(void **state UNUSED)
                          ERR_FORMAT);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The fuzzer's promise, over pieces of two messages put together at every place. */
+static void joined_pieces_of_messages_keep_the_fuzzers_promise(void **state UNUSED)
+{
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        struct buf a, b, joined;
+        encode(&role_msg_samples[i].m, &a);
+        encode(&role_msg_samples[(i + 1) % ARRAY_LEN(role_msg_samples)].m, &b);
+        buf_init(&joined, 2 * ROLE_MSG_MAX);
+        for (size_t cut = 0; cut < MIN(buf_len(&a), buf_len(&b)); cut++) {
+            uint8_t way =
+                (uint8_t)(role_msg_samples[i].from + 4 * (unsigned)role_msg_samples[i].to);
+            buf_clear(&joined);
+            assert_ok(buf_append(&joined, &way, 1));
+            assert_ok(buf_append(&joined, buf_slice(&a).ptr, cut));
+            assert_ok(buf_append(&joined, buf_slice(&b).ptr + cut, buf_len(&b) - cut));
+            assert_int_equal(LLVMFuzzerTestOneInput(buf_slice(&joined).ptr, buf_len(&joined)), 0);
+        }
+        buf_done(&a);
+        buf_done(&b);
+        buf_done(&joined);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +189,7 @@ int main(void)
         cmocka_unit_test(fields_are_held_to_their_caps_and_forms),
         cmocka_unit_test(the_greatest_question_fits_into_a_record),
         cmocka_unit_test(unknown_kinds_are_no_messages),
+        cmocka_unit_test(joined_pieces_of_messages_keep_the_fuzzers_promise),
     };
     return RUN_TESTS(tests);
 }

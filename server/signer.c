@@ -47,8 +47,10 @@ static void sign_exited(void *owner, int status, int signal_number)
 {
     struct supervisor *s = owner;
     s->sign = NULL;
-    if (s->is_ending)
+    if (s->is_ending) {
+        supervisor_end(s, s->status);
         return;
+    }
     log_fatal("aditd-sign has ended (%s %d): no key exchange is possible without it",
               signal_number ? "signal" : "status", signal_number ? signal_number : status);
     supervisor_end(s, 1);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -72,7 +73,10 @@ void supervisor_end(struct supervisor *s, int status)
         s->end_timer = loop_timer_new(s->loop, give_up_waiting, s);
         loop_timer_start(s->end_timer, END_MS);
     }
-    if (list_is_empty(&s->connections))
+    if (!list_is_empty(&s->connections))
+        return;
+    signer_end(s); /* it ends then, is reaped, and comes back here */
+    if (!s->sign)
         loop_stop(s->loop);
 }
 
@@ -119,6 +123,20 @@ static enum err addresses_of(const struct listen_address *wanted, enum address_f
     if (family != FAMILY_INET)
         TRY(socket_address_parse("::", &out[(*count)++]));
     return OK;
+}
+
+/* -p given: the ports of the file do not count, unless ListenAddress wrote one itself. */
+static bool is_wanted_port(const struct supervisor *s, uint16_t port)
+{
+    const struct string_list *only = s->setup.only_ports;
+    bool is_of_file = false;
+    for (size_t i = 0; only && i < only->count; i++) {
+        if ((uint16_t)strtoul(only->items[i], NULL, 10) == port)
+            return true;
+    }
+    for (size_t i = 0; i < s->options.ports.count; i++)
+        is_of_file = is_of_file || s->options.ports.items[i] == port;
+    return !only || only->count == 0 || !is_of_file;
 }
 
 static void listen_on(struct supervisor *s, const struct listen_address *wanted)
@@ -223,8 +241,10 @@ void supervisor_keys_known(struct supervisor *s)
         serve_inherited(s);
         return;
     }
-    for (size_t i = 0; i < s->options.listen_address_count; i++)
-        listen_on(s, &s->options.listen_addresses[i]);
+    for (size_t i = 0; i < s->options.listen_address_count; i++) {
+        if (is_wanted_port(s, s->options.listen_addresses[i].port))
+            listen_on(s, &s->options.listen_addresses[i]);
+    }
     if (s->listener_count == 0) {
         log_fatal("Cannot bind any address.");
         supervisor_end(s, STATUS_REFUSED);

@@ -13,6 +13,7 @@ struct supervisor_setup {
     const struct programs *programs;
     const struct server_config_request *request; /* to read again at SIGHUP */
     struct sshd_config *config;                  /* taken over */
+    const struct string_list *only_ports;        /* -p: the file's Port lines do not count */
     bool is_inetd;                               /* serve descriptors 0 and 1, then end */
     bool to_system;                              /* children log to the system's log */
     bool is_daemon; /* standard error is gone: log to the system's log once all listens */
