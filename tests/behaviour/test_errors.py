@@ -90,20 +90,20 @@ def serving(bed, serve):
 
 def test_a_server_that_is_no_ssh_server(bed):
     port = serving(bed, lambda s: s.sendall(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n") or receive_all(s))
-    done = adit(bed, "-N", "-o", "ConnectTimeout=10", "-p", port, "127.0.0.1")
+    done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
 
 
 def test_a_server_that_sends_binary_garbage(bed):
     port = serving(bed, lambda s: s.sendall(bytes(range(256)) * 16) or receive_all(s))
-    done = adit(bed, "-N", "-o", "ConnectTimeout=10", "-p", port, "127.0.0.1")
+    done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
 
 
 def test_a_server_that_sends_64_kib_of_banner(bed):
     line = b"x" * 62 + b"\r\n"
     port = serving(bed, lambda s: s.sendall(line * 1024) or receive_all(s))
-    done = adit(bed, "-N", "-o", "ConnectTimeout=10", "-p", port, "127.0.0.1")
+    done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
 
 
@@ -121,13 +121,13 @@ def test_a_server_that_says_nothing_meets_connecttimeout(bed):
 
 def test_garbage_after_the_identification(bed):
     port = serving(bed, lambda s: s.sendall(b"SSH-2.0-garbage\r\n" + b"\xff" * 4096) or receive_all(s))
-    done = adit(bed, "-N", "-o", "ConnectTimeout=10", "-p", port, "127.0.0.1")
+    done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
 
 
 def test_an_old_protocol_is_refused(bed):
     port = serving(bed, lambda s: s.sendall(b"SSH-1.5-old\r\n") or receive_all(s))
-    done = adit(bed, "-N", "-o", "ConnectTimeout=10", "-p", port, "127.0.0.1")
+    done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
 
 
