@@ -404,6 +404,24 @@ static int serve(const struct command_line *c, const struct programs *programs,
 
 /* ---- main ---- */
 
+/* What the programs inherit: nothing that could steer libcrypto, libc or a resolver. */
+static void clear_environment(void)
+{
+    static const char *const kept[] = {
+        "PATH", "TZ", "LANG", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+    char *values[ARRAY_LEN(kept)];
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        const char *value = getenv(kept[i]);
+        values[i] = value ? mem_strdup(value) : NULL;
+    }
+    CHECK(clearenv() == 0);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        if (values[i])
+            CHECK(setenv(kept[i], values[i], 1) == 0);
+        mem_free(values[i]);
+    }
+}
+
 static int run(const struct command_line *c, const struct programs *programs)
 {
     const struct server_config_request request = {
@@ -440,6 +458,7 @@ int main(int argc, char **argv)
     struct command_line c = {.task = TASK_SERVE};
     struct programs programs;
     int status = STATUS_CONFIG;
+    clear_environment();
     string_list_init(&c.assignments);
     string_list_init(&c.ports);
     if (read_command_line(argc, argv, &c) == OK &&

@@ -400,6 +400,8 @@ void connection_tell_end(struct connection *c)
 void connection_free(struct connection *c)
 {
     list_remove(&c->link);
+    if (c->authz)
+        child_kill(c->authz, SIGKILL); /* nobody waits for its answer any more */
     end_question(c);
     ipc_close(c->ipc);
     if (c->worker) {
