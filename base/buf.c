@@ -64,7 +64,7 @@ enum err buf_reserve(struct buf *b, size_t n, uint8_t **room)
         b->start = b->end = 0;
     if (n > b->size - b->end)
         make_room(b, length + n);
-    *room = b->data + b->end;
+    *room = b->data ? b->data + b->end : NULL; /* n may be 0 in a buf without memory */
     return OK;
 }
 
