@@ -44,7 +44,8 @@ struct client {
     size_t *offered; /* key index of auth_client -> identities index */
     size_t offered_count;
     struct forward_set forwards;
-    char *methods; /* what the server still took when authentication failed */
+    char *stray_line; /* the first line before the identification, escaped */
+    char *methods;    /* what the server still took when authentication failed */
     int attempts_left;
     bool identified, ready, ending;
     int status;
@@ -93,7 +94,7 @@ static void detach(void)
 
 static void become_ready(struct client *c)
 {
-    if (c->ready || !link_is_up(c->link))
+    if (c->ready || c->ending || !link_is_up(c->link))
         return;
     bool wait = c->options->exit_on_forward_failure;
     if (wait && !forward_set_is_settled(&c->forwards))
@@ -238,6 +239,21 @@ static void on_up(struct client *c)
     become_ready(c);
 }
 
+/* It ended before the server said what it is: most often it is no SSH server. */
+static void tell_unidentified(const struct client *c, const struct link_event *e)
+{
+    const struct client_options *o = c->options;
+    bool ended = e->fault.code == ERR_EOF || e->fault.code == ERR_IO;
+    const char *what =
+        ended ? "the connection ended before the server identified itself" : e->fault.text;
+    if (c->stray_line)
+        log_error("%s port %u: %s; it said \"%s\": is it an SSH server?", o->host_name, o->port,
+                  what, c->stray_line);
+    else
+        log_error("%s port %u: %s: is it an SSH server, and does it let this machine in?",
+                  o->host_name, o->port, what);
+}
+
 static void tell_down(struct client *c, const struct link_event *e)
 {
     const struct client_options *o = c->options;
@@ -251,10 +267,10 @@ static void tell_down(struct client *c, const struct link_event *e)
         log_error("Received disconnect from %s port %u:%u: %s", where, o->port,
                   e->fault.disconnect_reason, ESCAPED(e->text));
         log_error("Disconnected from %s port %u", where, o->port);
-    } else if (!c->identified && (e->fault.code == ERR_EOF || e->fault.code == ERR_IO)) {
-        log_error("%s port %u: the connection ended before the server identified itself: is it an "
-                  "SSH server, and does it let this machine in?",
-                  o->host_name, o->port);
+    } else if (!c->identified && e->fault.code != ERR_UNSUPPORTED) {
+        tell_unidentified(c, e);
+    } else if (e->fault.code == ERR_IO && !c->ready) {
+        log_error("Connection to %s port %u lost before the login was done", o->host_name, o->port);
     } else if (e->fault.code == ERR_EOF && c->ready) {
         log_error("Connection to %s closed by remote host.", o->host_name);
     } else if (e->fault.code == ERR_EOF) {
@@ -302,6 +318,28 @@ static void on_secured(struct client *c)
     start_auth(c);
 }
 
+/* What a server says before its identification: a hint what it is, if it is no SSH server. */
+static void on_stray_line(struct client *c, struct slice line)
+{
+    log_debug("banner: %s", ESCAPED(line));
+    if (!c->stray_line)
+        c->stray_line = slice_strdup(slice_text(ESCAPED(line)));
+}
+
+/* RFC 4252 5.4: to be shown, line by line, with control bytes made harmless. */
+static void show_banner(struct slice text)
+{
+    while (text.len) {
+        char line[1024];
+        const uint8_t *newline = memchr(text.ptr, '\n', text.len);
+        size_t n = newline ? (size_t)(newline - text.ptr) : text.len;
+        size_t shown = n && text.ptr[n - 1] == '\r' ? n - 1 : n;
+        log_info("%s", log_escape(line, sizeof(line), slice_of(text.ptr, shown)));
+        size_t taken = newline ? n + 1 : n;
+        text = slice_of(text.ptr + taken, text.len - taken);
+    }
+}
+
 static void on_link(void *owner, const struct link_event *e)
 {
     struct client *c = owner;
@@ -310,8 +348,11 @@ static void on_link(void *owner, const struct link_event *e)
         c->identified = true;
         log_debug("Remote protocol version 2.0, remote software version %s", ESCAPED(e->text));
         break;
+    case LINK_STRAY_LINE:
+        on_stray_line(c, e->text);
+        break;
     case LINK_BANNER:
-        log_info("%s", ESCAPED(e->text));
+        show_banner(e->text);
         break;
     case LINK_SERVER_KEY:
         on_server_key(c, e->text);
@@ -579,6 +620,7 @@ static void client_teardown(struct client *c)
     mem_free(c->host_key_algorithms);
     mem_free(c->address);
     mem_free(c->methods);
+    mem_free(c->stray_line);
     rng_free(c->rng);
     crypto_free(c->crypto);
 }

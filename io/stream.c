@@ -44,6 +44,7 @@ struct fd_stream {
     int kernel_left;      /* bytes the kernel still held then */
     uint64_t drain_ms;    /* until the next look at it */
     bool is_socket, is_tcp;
+    bool reset_on_death;              /* SO_LINGER says "reset" until a close that is meant well */
     bool restore_read, restore_write; /* the open file was blocking before */
     bool reading, want_writable;
     bool read_ended;   /* end or error was given to the owner */
@@ -128,6 +129,12 @@ static void discard_unread(const struct fd_stream *f)
             return;
 }
 
+static void set_linger(const struct fd_stream *f, bool reset)
+{
+    struct linger linger = {.l_onoff = reset, .l_linger = 0};
+    (void)setsockopt(f->read_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
 /* Closes everything now; the memory goes when no callback of ours is on the stack. */
 static void finish(struct fd_stream *f)
 {
@@ -137,10 +144,10 @@ static void finish(struct fd_stream *f)
     loop_unkeep(&f->item);
     loop_turn_cancel(&f->turn);
     loop_timer_close(f->ending_timer);
-    if (f->ending == ABORTING && f->is_tcp) {
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(f->read_fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    }
+    if (f->ending == ABORTING && f->is_tcp)
+        set_linger(f, true);
+    else if (f->ending == CLOSING && f->reset_on_death)
+        set_linger(f, false);
     if (f->is_socket && !f->is_tcp && !f->read_ended)
         discard_unread(f);
     if (f->write_fd != f->read_fd)
@@ -526,6 +533,14 @@ struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
         f->write_watch = watch(f, write_fd, &f->restore_write);
     loop_keep(l, &f->item, drop, f);
     return &f->base;
+}
+
+void stream_reset_on_death(struct stream *s)
+{
+    if (s->ops != &fd_ops || !of(s)->is_tcp)
+        return;
+    of(s)->reset_on_death = true;
+    set_linger(of(s), true);
 }
 
 int stream_error(const struct stream *s)

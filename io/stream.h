@@ -132,6 +132,13 @@ static inline void stream_abort(struct stream *s)
 struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
                           stream_owner *event, void *owner) MUST_USE;
 
+/*
+ * From here on a death of the process (SIGKILL, a crash) shows as a reset to the other side, not as
+ * a clean end that cuts what was to come; stream_close still ends with a FIN. TCP descriptor
+ * streams only, harmless otherwise.
+ */
+void stream_reset_on_death(struct stream *s);
+
 /* errno of the last ERR_IO of a descriptor stream; 0 if none. */
 int stream_error(const struct stream *s);
 int stream_read_fd(const struct stream *s);

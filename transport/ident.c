@@ -9,6 +9,8 @@
 static const char too_long[] = "identification line longer than 255 bytes (RFC 4253 4.2)";
 static const char long_banner[] =
     "a line of more than 8192 bytes before the identification: no SSH server (RFC 4253 4.2)";
+static const char much_banner[] =
+    "more than 32 KiB before the identification: no SSH server (RFC 4253 4.2)";
 static const char not_ssh[] = "the peer does not speak SSH: no identification line (RFC 4253 4.2)";
 static const char bad_version[] = "the peer speaks an SSH protocol other than 2.0";
 static const char bad_bytes[] = "control bytes in the identification line (RFC 4253 4.2)";
@@ -93,6 +95,9 @@ enum err ident_parse(struct transport *t, struct transport_event *event)
     }
     if (t->config.role == TRANSPORT_SERVER || ++t->banner_lines > BANNER_LINES_MAX)
         return fail(t, ERR_FORMAT, not_ssh);
+    t->banner_bytes += whole;
+    if (t->banner_bytes > BANNER_BYTES_MAX)
+        return fail(t, ERR_LIMIT, much_banner);
     buf_consume(&t->in, whole);
     event->kind = TRANSPORT_BANNER;
     event->text = line; /* still in t->in's memory: nothing is appended before transport_next */

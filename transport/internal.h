@@ -12,11 +12,12 @@
 #include "transport/transport.h"
 #include "wire/msg_transport.h"
 
-#define IDENT_LINE_MAX          255    /* RFC 4253 4.2, CR LF included */
-#define BANNER_LINE_MAX         8192   /* a line before the server's identification */
-#define BANNER_LINES_MAX        1024   /* OpenSSH's limit too */
-#define PACKET_LENGTH_MAX_EARLY 35000  /* RFC 4253 6.1, before authentication */
-#define PACKET_LENGTH_MAX       262144 /* OpenSSH's cap */
+#define IDENT_LINE_MAX          255         /* RFC 4253 4.2, CR LF included */
+#define BANNER_LINE_MAX         8192        /* a line before the server's identification */
+#define BANNER_BYTES_MAX        (32 * 1024) /* all of them */
+#define BANNER_LINES_MAX        1024        /* OpenSSH's limit too */
+#define PACKET_LENGTH_MAX_EARLY 35000       /* RFC 4253 6.1, before authentication */
+#define PACKET_LENGTH_MAX       262144      /* OpenSSH's cap */
 #define PACKET_MIN_PADDING      4
 #define PACKET_HEAD             5 /* length and padding length */
 #define TAG_MAX                 64
@@ -79,6 +80,7 @@ struct transport {
 
     enum ident_state ident;
     unsigned banner_lines;
+    size_t banner_bytes;
     char peer_ident[IDENT_LINE_MAX + 1];
 
     struct kex kex;

@@ -12,6 +12,7 @@
 static const char flooded[] = "too much before authentication";
 static const char illegal[] = "a message that is not legal now (RFC 4253 7.1, RFC 4252 6)";
 static const char malformed[] = "malformed transport message";
+static const char ident_timeout[] = "Timeout, no SSH identification within 60 seconds";
 static const char kex_timeout[] = "Timeout, key exchange not finished within 60 seconds";
 static const char not_read[] = "the peer does not read what it provokes";
 static const char seal_failed[] = "sealing a packet failed";
@@ -482,7 +483,8 @@ void transport_tick(struct transport *t, uint64_t now_ms)
     if (now_ms < transport_deadline_ms(t))
         return;
     if (t->kex.state != KEX_IDLE)
-        transport_fail(t, ERR_TIMEOUT, SSH_DISCONNECT_KEY_EXCHANGE_FAILED, kex_timeout);
+        transport_fail(t, ERR_TIMEOUT, SSH_DISCONNECT_KEY_EXCHANGE_FAILED,
+                       t->ident == IDENT_WAIT ? ident_timeout : kex_timeout);
     else
         kex_start(t);
 }

@@ -579,7 +579,7 @@ static void serve(struct link *l, const struct transport_event *e)
             on_conn_payload(l, e->text);
         break;
     case TRANSPORT_BANNER:
-        event.kind = LINK_BANNER;
+        event.kind = LINK_STRAY_LINE;
         say(l, event);
         break;
     case TRANSPORT_IDENT:

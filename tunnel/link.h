@@ -53,7 +53,8 @@ void channel_user_close(struct channel_user *u);
 
 enum link_event_kind {
     LINK_IDENT,          /* text = the peer's identification */
-    LINK_BANNER,         /* text: lines before it, or the authentication banner */
+    LINK_STRAY_LINE,     /* client: text = a line before it */
+    LINK_BANNER,         /* client: text = the authentication banner, lines */
     LINK_SERVER_KEY,     /* client: question: link_trust */
     LINK_NEED_SIGNATURE, /* server: question: link_give_signature; text = exchange hash */
     LINK_SECURED,        /* client: link_start_auth_client is due; server: auth starts by itself */

@@ -222,6 +222,7 @@ static struct splice *splice_new(struct stream *s, splice_done *done, void *owne
     sp->done = done;
     sp->owner = owner;
     stream_set_owner(s, on_stream, sp);
+    stream_reset_on_death(s);
     return sp;
 }
 
