@@ -574,10 +574,11 @@ class Bed:
         return str(path)
 
     def run(self, argv, name=None, netns=None, **popen):
+        name = name or os.path.basename(str(argv[0]))
         if netns:
             argv = ["ip", "netns", "exec", netns] + list(argv)
         popen.setdefault("env", self.env)
-        process = Process(argv, name or os.path.basename(str(argv[0])), **popen)
+        process = Process(argv, name, **popen)
         self.at_end(process.stop)
         return process
 

@@ -27,7 +27,8 @@ MACS = "hmac-sha2-256-etm@openssh.com hmac-sha2-512-etm@openssh.com hmac-sha2-25
 LIMITS = {  # what a peer knows of ours; the rest of them knows it all
     "dbclient": {"Ciphers": ["chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-ctr"], "MACs": ["hmac-sha2-256"]},
     "dropbear": {"Ciphers": ["chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-ctr"], "MACs": ["hmac-sha2-256"]},
-    "paramiko": {"Ciphers": CTR, "KexAlgorithms": [k for k in KEX if "libssh" not in k]},
+    "plink": {"MACs": [m for m in MACS if "256" in m]},
+    "paramiko": {"Ciphers": CTR, "KexAlgorithms": [k for k in KEX if k != "curve25519-sha256"]},
 }
 
 
