@@ -542,7 +542,8 @@ class Bed:
         (self.home / ".ssh").mkdir(parents=True)
         os.chmod(self.home / ".ssh", 0o700)
         self.env = dict(os.environ, HOME=str(self.home), LC_ALL="C.UTF-8")
-        for name in ("SSH_AUTH_SOCK", "SSH_ASKPASS", "DISPLAY", "http_proxy", "https_proxy", "all_proxy"):
+        for name in ("SSH_AUTH_SOCK", "SSH_ASKPASS", "DISPLAY", "http_proxy", "https_proxy", "all_proxy",
+                     "PYTEST_CURRENT_TEST"):
             self.env.pop(name, None)
         self._count = 0
 
