@@ -336,7 +336,7 @@ static void null_descriptor(int fd)
 }
 
 /* Returns in the child alone. *ready_fd is to be written to once it listens. */
-static enum err daemonise(bool keeps_stderr, int *ready_fd)
+static enum err daemonise(bool keeps_stderr, int *ready_fd, int *terminal_fd)
 {
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -356,9 +356,9 @@ static enum err daemonise(bool keeps_stderr, int *ready_fd)
     null_descriptor(STDOUT_FILENO);
     if (!keeps_stderr) {
         /* Until it listens, a terminal still hears why it does not. */
-        int early = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
-        if (early >= 0)
-            log_set_fd(early);
+        *terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+        if (*terminal_fd >= 0)
+            log_set_fd(*terminal_fd);
         null_descriptor(STDERR_FILENO);
     }
     return OK;
@@ -387,9 +387,10 @@ static int serve(const struct command_line *c, const struct programs *programs,
                                      .only_ports = &c->ports,
                                      .is_inetd = c->is_inetd,
                                      .to_system = !to_stderr,
+                                     .terminal_fd = -1,
                                      .ready_fd = -1};
     if (!c->is_foreground && !c->is_inetd) {
-        if (daemonise(to_stderr, &setup.ready_fd) != OK) {
+        if (daemonise(to_stderr, &setup.ready_fd, &setup.terminal_fd) != OK) {
             log_fatal("cannot become a daemon: %s", strerror(errno));
             sshd_config_free(config);
             return STATUS_CONFIG;

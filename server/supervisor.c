@@ -179,10 +179,13 @@ static void write_pid_file(struct supervisor *s)
 }
 
 /* What the terminal had to hear, it has heard. */
-static void forget_terminal(void)
+static void forget_terminal(struct supervisor *s)
 {
     if (!role_log_to_system("aditd"))
         log_set_fd(STDERR_FILENO); /* /dev/null by now */
+    if (s->setup.terminal_fd >= 0)
+        close(s->setup.terminal_fd); /* who reads our output to its end must not wait for us */
+    s->setup.terminal_fd = -1;
 }
 
 static void say_ready(struct supervisor *s)
@@ -192,7 +195,7 @@ static void say_ready(struct supervisor *s)
     if (chdir("/") != 0)
         log_debug("cannot change to /: %s", strerror(errno));
     if (s->setup.to_system && s->setup.is_daemon)
-        forget_terminal();
+        forget_terminal(s);
     (void)!write(s->setup.ready_fd, "+", 1);
     close(s->setup.ready_fd);
     s->setup.ready_fd = -1;

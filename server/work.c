@@ -78,11 +78,11 @@ static struct policy_rules rules_of_key(const struct key_rule_list *list, const 
 }
 
 /* What forbids a direction altogether; NULL: nothing. */
-static const char *switch_of(const struct work *w, enum forwarding_allowed bit, const char *name)
+static const char *switch_of(const struct work *w, bool is_allowed, const char *name)
 {
     if (w->options.disable_forwarding)
         return "DisableForwarding yes";
-    if (!(w->options.allow_tcp_forwarding & bit))
+    if (!is_allowed)
         return name;
     return w->key.may_forward_ports ? NULL : "the key's options (restrict or no-port-forwarding)";
 }
@@ -95,8 +95,19 @@ static void make_policy(struct work *w)
         [GATEWAY_CLIENT_SPECIFIED] = POLICY_GATEWAY_CLIENT_SPECIFIED,
     };
     struct policy *p = &w->policy;
-    p->open_switch = switch_of(w, FORWARDING_LOCAL, "AllowTcpForwarding (no local)");
-    p->listen_switch = switch_of(w, FORWARDING_REMOTE, "AllowTcpForwarding (no remote)");
+    p->open_switch = switch_of(w, w->options.allow_tcp_forwarding & FORWARDING_LOCAL,
+                               "AllowTcpForwarding (no local)");
+    p->listen_switch = switch_of(w, w->options.allow_tcp_forwarding & FORWARDING_REMOTE,
+                                 "AllowTcpForwarding (no remote)");
+    p->open_path_switch = switch_of(w, w->options.allow_stream_local_forwarding & FORWARDING_LOCAL,
+                                    "AllowStreamLocalForwarding (no local)");
+    p->listen_path_switch =
+        switch_of(w, w->options.allow_stream_local_forwarding & FORWARDING_REMOTE,
+                  "AllowStreamLocalForwarding (no remote)");
+    p->may_open_path = p->open_path_switch == NULL;
+    p->may_listen_path = p->listen_path_switch == NULL;
+    p->bind_mask = w->options.stream_local_bind_mask;
+    p->bind_unlink = w->options.stream_local_bind_unlink;
     p->may_open = p->open_switch == NULL;
     p->may_listen = p->listen_switch == NULL;
     p->gateway_ports = gateways[w->options.gateway_ports];
@@ -228,9 +239,9 @@ static void on_global_request(struct work *w, const struct link_event *e)
 
 static void on_open_request(struct work *w, const struct link_event *e)
 {
-    if (slice_is(e->name, "direct-tcpip"))
-        accept_direct_open(w->direct, e->channel, e->body);
-    else if (slice_is(e->name, "session"))
+    if (accept_direct_open(w->direct, e))
+        return;
+    if (slice_is(e->name, "session"))
         sessions_open(w->sessions, e->channel);
     else
         link_refuse(w->link, e->channel, SSH_OPEN_UNKNOWN_CHANNEL_TYPE,
