@@ -111,6 +111,23 @@ static void become_ready(struct client *c)
 
 /* ---- forwards ---- */
 
+/* OpenSSH's words, then what it may be. */
+static void tell_remote_refused(const struct forward *f, bool fatal)
+{
+    enum log_level level = fatal ? LOG_ERROR : LOG_INFO;
+    const char *how = fatal ? "Error" : "Warning";
+    if (f->spec.listen.path)
+        log_write(level,
+                  "%s: remote port forwarding failed for listen path %s (%s; it is there already, "
+                  "or AllowStreamLocalForwarding says no)",
+                  how, f->spec.listen.path, f->reason);
+    else
+        log_write(level,
+                  "%s: remote port forwarding failed for listen port %u (%s; it is taken there, "
+                  "below 1024, or AllowTcpForwarding or PermitListen say no)",
+                  how, f->spec.listen.port, f->reason);
+}
+
 static void on_forward_changed(void *owner, struct forward *f)
 {
     struct client *c = owner;
@@ -118,11 +135,7 @@ static void on_forward_changed(void *owner, struct forward *f)
         bool is_remote = forward_spec_is_remote(&f->spec);
         bool fatal = c->options->exit_on_forward_failure;
         if (is_remote)
-            log_write(
-                fatal ? LOG_ERROR : LOG_INFO,
-                "%s: remote port forwarding failed for listen port %u (%s; it is taken there, "
-                "below 1024, or AllowTcpForwarding or PermitListen say no)",
-                fatal ? "Error" : "Warning", f->spec.listen.port, f->reason);
+            tell_remote_refused(f, fatal);
         else if (fatal)
             log_error("Could not request local forwarding.");
         if (fatal) {
@@ -385,11 +398,12 @@ static void on_link(void *owner, const struct link_event *e)
             become_ready(c);
         break;
     case LINK_OPEN_REQUEST:
-        if (slice_is(e->name, "forwarded-tcpip"))
+        if (slice_is(e->name, "forwarded-tcpip") ||
+            slice_is(e->name, "forwarded-streamlocal@openssh.com"))
             forward_set_open(&c->forwards, e);
         else
             link_refuse(c->link, e->channel, SSH_OPEN_UNKNOWN_CHANNEL_TYPE,
-                        "this client takes forwarded-tcpip only");
+                        "this client takes forwarded connections only");
         break;
     case LINK_DEBUG:
         log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));
@@ -582,6 +596,8 @@ static void client_setup(struct client *c)
         c->signals[i] = loop_signal_new(c->loop, signals_that_end[i], on_signal, c);
     forward_set_init(&c->forwards, c->loop, on_forward_changed, c);
     c->forwards.gateway_ports = o->gateway_ports;
+    c->forwards.bind_mask = o->stream_local_bind_mask;
+    c->forwards.bind_unlink = o->stream_local_bind_unlink;
     c->forwards.family = family_of(o);
     add_forwards(c);
     c->host_key_algorithms =

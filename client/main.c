@@ -146,14 +146,6 @@ static const char *unbuilt(const struct args *a, const struct client_options *o)
             return "SOCKS at the server's side (-R port alone) is not built yet: name a target, "
                    "-R port:host:port";
     }
-    const struct forward_list *lists[] = {&o->local_forwards, &o->remote_forwards,
-                                          &o->dynamic_forwards};
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        for (size_t k = 0; k < lists[i]->count; k++) {
-            if (forward_spec_is_unix(&lists[i]->items[k]))
-                return "Unix-socket forwards are not built yet";
-        }
-    }
     /* Going there directly although a detour was asked for would be wrong and perhaps unwanted. */
     static const char *const detours[] = {"ProxyJump", "BindInterface"};
     for (size_t i = 0; i < ARRAY_LEN(detours); i++) {

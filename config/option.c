@@ -317,6 +317,8 @@ enum err option_print(const struct option_state *state, const struct option_row 
         return print_plain(out, row, "%s", word_name(row, *FIELD(int, state, row)));
     case OPTION_INT:
         return print_plain(out, row, "%d", *FIELD(int, state, row));
+    case OPTION_MASK:
+        return print_plain(out, row, "0%o", (unsigned)*FIELD(uint32_t, state, row));
     case OPTION_SECONDS:
         return print_seconds(out, row, *FIELD(uint32_t, state, row));
     case OPTION_PORT:

@@ -24,6 +24,7 @@ enum option_type {
     OPTION_FLAG,       /* bool */
     OPTION_WORD,       /* an enum, by words[] */
     OPTION_INT,        /* int, range in row */
+    OPTION_MASK,       /* uint32_t, octal file mode bits */
     OPTION_SECONDS,    /* uint32_t; "none" is 0 where the row allows it */
     OPTION_PORT,       /* uint16_t */
     OPTION_STRING,     /* char *, one word */

@@ -63,6 +63,8 @@ const struct option_row option_client_rows[] = {
     BUILT_KIND(OPTION_FORWARD, "RemoteForward",   0, remote_forwards, NULL, FORWARD_REMOTE),
     BUILT_KIND(OPTION_FORWARD, "DynamicForward",  0, dynamic_forwards, NULL, FORWARD_DYNAMIC),
     BUILT(OPTION_FLAG,     "GatewayPorts",        0, gateway_ports, "no"),
+    BUILT(OPTION_MASK,     "StreamLocalBindMask", 0, stream_local_bind_mask, "0177"),
+    BUILT(OPTION_FLAG,     "StreamLocalBindUnlink", 0, stream_local_bind_unlink, "no"),
     BUILT(OPTION_FLAG,     "ExitOnForwardFailure", 0, exit_on_forward_failure, "no"),
     BUILT(OPTION_FLAG,     "ClearAllForwardings", 0, clear_all_forwardings, "no"),
 
@@ -162,8 +164,6 @@ const struct option_row option_client_rows[] = {
     ACCEPTED("SecurityKeyProvider", 0),
     ACCEPTED("SendEnv", EACH),
     ACCEPTED("SetEnv", 0),
-    ACCEPTED("StreamLocalBindMask", 0),
-    ACCEPTED("StreamLocalBindUnlink", 0),
     ACCEPTED("SyslogFacility", 0),
     ACCEPTED("Tag", 0),
     ACCEPTED("Tunnel", 0),

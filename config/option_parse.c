@@ -149,6 +149,26 @@ static enum err read_port(const struct parse *p, uint16_t *port)
     return OK;
 }
 
+#define MASK_MAX 0777
+
+/* A umask(2), octal as in the shell. */
+static enum err parse_mask(const struct parse *p)
+{
+    uint32_t mask = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    const char *word = p->line->words[0].text;
+    size_t digits = strspn(word, "01234567");
+    for (size_t i = 0; i < digits && mask <= MASK_MAX; i++)
+        mask = mask * 8 + (uint32_t)(word[i] - '0');
+    if (digits == 0 || word[digits] != '\0' || mask > MASK_MAX)
+        return fail(p, 0, "%s is an octal mask such as 0177, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    if (p->field != NULL)
+        *(uint32_t *)p->field = mask;
+    return OK;
+}
+
 static enum err parse_port(const struct parse *p)
 {
     uint16_t port;
@@ -531,6 +551,8 @@ static enum err parse_value(const struct parse *p)
         return parse_int(p);
     case OPTION_SECONDS:
         return parse_seconds(p);
+    case OPTION_MASK:
+        return parse_mask(p);
     case OPTION_PORT:
         return parse_port(p);
     case OPTION_STRING:

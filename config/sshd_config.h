@@ -60,6 +60,8 @@ struct server_options {
     enum gateway_ports gateway_ports;
     enum forwarding_allowed allow_tcp_forwarding;
     enum forwarding_allowed allow_stream_local_forwarding;
+    uint32_t stream_local_bind_mask; /* umask(2) of the sockets that are bound */
+    bool stream_local_bind_unlink;   /* remove a stale socket before */
     enum tunnel_allowed permit_tunnel;
     bool disable_forwarding;          /* overrides all forwarding switches above and below */
     struct string_list permit_open;   /* "any" or "none" alone, or host:port, "*" on either side */

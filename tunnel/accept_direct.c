@@ -1,4 +1,4 @@
-/* Answering direct-tcpip. */
+/* Answering direct-tcpip and its sibling for Unix sockets. */
 #include "tunnel/accept_direct.h"
 
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "wire/numbers.h"
 
 #define DIAL_DEADLINE_MS 60000
+#define HOST_MAX         255
 
 struct accept_direct {
     struct link *link;
@@ -22,8 +23,8 @@ struct pending {
     struct channel_user user;
     struct list link;
     struct dial *dial;
-    char host[256];
-    uint16_t port;
+    char name[HOST_MAX + 1]; /* host, or a socket's path */
+    uint16_t port;           /* 0: a path */
 };
 
 struct accept_direct *accept_direct_new(struct link *l, const struct policy *policy)
@@ -66,11 +67,13 @@ static void refuse(struct pending *p, const struct dial_result *result)
 {
     char text[384];
     const char *reason = dial_reason(result);
-    if (result->stage == DIAL_RESOLVE)
-        snprintf(text, sizeof(text), "name %s not found on the server (%s)", p->host, reason);
+    if (p->port == 0)
+        snprintf(text, sizeof(text), "%s by the socket %s", reason, p->name);
+    else if (result->stage == DIAL_RESOLVE)
+        snprintf(text, sizeof(text), "name %s not found on the server (%s)", p->name, reason);
     else
-        snprintf(text, sizeof(text), "%s by %s:%u", reason, p->host, p->port);
-    log_verbose("direct-tcpip to %s:%u failed: %s", p->host, p->port, reason);
+        snprintf(text, sizeof(text), "%s by %s:%u", reason, p->name, p->port);
+    log_verbose("opening for the client failed: %s", text);
     link_refuse(p->user.link, p->user.channel, SSH_OPEN_CONNECT_FAILED, text);
 }
 
@@ -88,26 +91,66 @@ static void on_dialled(void *owner, const struct dial_result *result)
     pending_free(p);
 }
 
-void accept_direct_open(struct accept_direct *a, struct channel *ch, struct slice body)
+static struct pending *pending_new(struct accept_direct *a, struct channel *ch, struct slice name)
+{
+    struct pending *p = NEW(struct pending);
+    CHECK(name.len < sizeof(p->name));
+    memcpy(p->name, name.ptr, name.len);
+    list_append(&a->pending, &p->link);
+    channel_user_init(&p->user, &pending_ops, a->link, ch);
+    return p;
+}
+
+static void prohibit(struct accept_direct *a, struct channel *ch, const struct policy_refusal *why)
+{
+    log_info("%s", why->text);
+    link_refuse(a->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why->text);
+}
+
+static void open_tcp(struct accept_direct *a, struct channel *ch, struct slice body)
 {
     struct body_tcpip_open b;
     struct policy_refusal why;
-    if (body_tcpip_open_decode(body, &b) != OK || b.address.len > 255) {
+    if (body_tcpip_open_decode(body, &b) != OK || b.address.len > HOST_MAX) {
         link_refuse(a->link, ch, SSH_OPEN_CONNECT_FAILED,
                     "malformed direct-tcpip request, or a port above 65535");
         return;
     }
     log_debug("direct-tcpip to %s:%u from %s", ESCAPED(b.address), b.port, ESCAPED(b.originator));
     if (!policy_may_open(a->policy, b.address, b.port, &why)) {
-        log_info("%s", why.text);
-        link_refuse(a->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why.text);
+        prohibit(a, ch, &why);
         return;
     }
-    struct pending *p = NEW(struct pending);
-    memcpy(p->host, b.address.ptr, b.address.len);
+    struct pending *p = pending_new(a, ch, b.address);
     p->port = (uint16_t)b.port;
-    list_append(&a->pending, &p->link);
-    channel_user_init(&p->user, &pending_ops, a->link, ch);
-    p->dial = dial_new(link_loop(a->link), p->host, p->port, AF_UNSPEC, NULL, DIAL_DEADLINE_MS,
+    p->dial = dial_new(link_loop(a->link), p->name, p->port, AF_UNSPEC, NULL, DIAL_DEADLINE_MS,
                        on_dialled, p);
+}
+
+static void open_path(struct accept_direct *a, struct channel *ch, struct slice body)
+{
+    struct slice path;
+    struct policy_refusal why;
+    if (body_direct_streamlocal_decode(body, &path) != OK) {
+        link_refuse(a->link, ch, SSH_OPEN_CONNECT_FAILED, "malformed direct-streamlocal request");
+        return;
+    }
+    log_debug("direct-streamlocal to %s", ESCAPED(path));
+    if (!policy_may_open_path(a->policy, path, &why)) {
+        prohibit(a, ch, &why);
+        return;
+    }
+    struct pending *p = pending_new(a, ch, path);
+    p->dial = dial_new_unix(link_loop(a->link), p->name, on_dialled, p);
+}
+
+bool accept_direct_open(struct accept_direct *a, const struct link_event *e)
+{
+    if (slice_is(e->name, "direct-tcpip"))
+        open_tcp(a, e->channel, e->body);
+    else if (slice_is(e->name, "direct-streamlocal@openssh.com"))
+        open_path(a, e->channel, e->body);
+    else
+        return false;
+    return true;
 }

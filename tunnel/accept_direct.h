@@ -1,6 +1,6 @@
 /*
- * The server's side of direct-tcpip (RFC 4254 7.2): policy, dial, splice. It decides nothing about
- * who may log in.
+ * The server's side of direct-tcpip (RFC 4254 7.2) and direct-streamlocal@openssh.com (OpenSSH's
+ * PROTOCOL 2.4): policy, dial, splice. It decides nothing about who may log in.
  */
 #ifndef ADIT_TUNNEL_ACCEPT_DIRECT_H
 #define ADIT_TUNNEL_ACCEPT_DIRECT_H
@@ -15,7 +15,7 @@ struct accept_direct *accept_direct_new(struct link *l, const struct policy *pol
 /* Gives up what is being dialled; before link_free. NULL allowed. */
 void accept_direct_free(struct accept_direct *a);
 
-/* Deals with a LINK_OPEN_REQUEST of type "direct-tcpip" to its end. */
-void accept_direct_open(struct accept_direct *a, struct channel *ch, struct slice body);
+/* Deals with a LINK_OPEN_REQUEST to its end, if it is of one of the two types: true then. */
+bool accept_direct_open(struct accept_direct *a, const struct link_event *e) MUST_USE;
 
 #endif

@@ -21,7 +21,8 @@ struct accept_listen {
 struct served {
     struct accept_listen *all;
     struct list link;
-    char *address; /* as asked for */
+    char *address; /* as asked for; the path of a Unix socket */
+    bool is_path;
     uint16_t port; /* the real one */
     struct listener *listener;
     uint64_t connections;
@@ -64,22 +65,27 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     struct buf body;
     struct writer w;
     struct body_tcpip_open open = {slice_text(f->address), f->port, slice_text(from), from_port};
+    const char *type = f->is_path ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
     struct stream *s = stream_new(link_loop(l), fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
     buf_init(&body, 2048);
     writer_init(&w, &body);
-    body_tcpip_open_encode(&w, &open);
+    if (f->is_path)
+        body_forwarded_streamlocal_encode(&w, slice_text(f->address));
+    else
+        body_tcpip_open_encode(&w, &open);
     CHECK(writer_done(&w) == OK);
     f->connections++;
-    log_verbose("connection from %s port %u to port %u", from, from_port, f->port);
-    if (splice_open(l, "forwarded-tcpip", buf_slice(&body), s, NULL, NULL, NULL) != OK)
-        log_info("connection from %s to port %u dropped: too many channels", from, f->port);
+    log_verbose("connection from %s port %u to %s port %u", from, from_port, f->address, f->port);
+    if (splice_open(l, type, buf_slice(&body), s, NULL, NULL, NULL) != OK)
+        log_info("connection to %s port %u dropped: too many channels", f->address, f->port);
     buf_done(&body);
 }
 
-static struct served *find(struct accept_listen *a, struct slice address, uint32_t port)
+static struct served *find(struct accept_listen *a, bool is_path, struct slice address,
+                           uint32_t port)
 {
     LIST_FOR (f, &a->forwards, struct served, link) {
-        if (f->port == port && slice_is(address, f->address))
+        if (f->is_path == is_path && f->port == port && slice_is(address, f->address))
             return f;
     }
     return NULL;
@@ -94,7 +100,10 @@ static void changed(struct accept_listen *a)
 static void describe_one(const struct served *f, struct buf *out)
 {
     enum err err = buf_append_slice(out, slice_text("listening on "));
-    bind_describe(f->listener, out);
+    if (err == OK && f->is_path)
+        err = buf_append_slice(out, slice_text(ESCAPED(slice_text(f->address))));
+    else
+        bind_describe(f->listener, out);
     if (err == OK && f->narrowed)
         err = buf_append_slice(out, slice_text(" (GatewayPorts no here)"));
     if (err != OK)
@@ -108,15 +117,18 @@ static void tell(struct served *f, const struct policy_listen *what)
     buf_init(&text, 4096);
     describe_one(f, &text);
     CLEANUP(mem_cleanup) char *line = buf_strdup(&text);
-    log_info("forward=R:%u state=active %s", f->port, line);
-    if (what->narrowed) {
+    if (f->is_path)
+        log_info("forward=R:%s state=active %s", ESCAPED(slice_text(f->address)), line);
+    else
+        log_info("forward=R:%u state=active %s", f->port, line);
+    if (what && what->narrowed) {
         CLEANUP(mem_cleanup)
         char *say = mem_printf("remote %u is open on the server's loopback only (GatewayPorts no "
                                "there). Visitors from outside get \"connection refused\". Ask for: "
                                "GatewayPorts clientspecified",
                                f->port);
         link_say(f->all->link, say);
-    } else if (what->widened) {
+    } else if (what && what->widened) {
         CLEANUP(mem_cleanup)
         char *say = mem_printf("remote %u is open to anyone who reaches the server (GatewayPorts "
                                "yes there), whatever address was asked for",
@@ -126,8 +138,38 @@ static void tell(struct served *f, const struct policy_listen *what)
     buf_done(&text);
 }
 
+/* Room for one more; NULL with the reason. */
+static struct served *served_new(struct accept_listen *a, struct slice address, char *why,
+                                 size_t why_size)
+{
+    if (a->count >= ACCEPT_LISTEN_MAX) {
+        snprintf(why, why_size, "more than %d listeners on one connection", ACCEPT_LISTEN_MAX);
+        return NULL;
+    }
+    struct served *f = NEW(struct served);
+    f->all = a;
+    f->address = slice_strdup(address);
+    return f;
+}
+
+static void keep(struct accept_listen *a, struct served *f, const struct policy_listen *what)
+{
+    list_append(&a->forwards, &f->link);
+    a->count++;
+    tell(f, what);
+}
+
+static enum err drop(struct served *f, enum err err, int error_number, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "cannot listen on %s: %s", ESCAPED(slice_text(f->address)),
+             strerror(error_number));
+    mem_free(f->address);
+    mem_free(f);
+    return err;
+}
+
 /* An address that was left out is "localhost" on the wire: narrowing it is no surprise. */
-static enum err listen_for(struct accept_listen *a, const struct body_tcpip_forward *b,
+static enum err listen_tcp(struct accept_listen *a, const struct body_tcpip_forward *b,
                            struct served **out, char *why, size_t why_size)
 {
     struct policy_refusal refusal;
@@ -137,41 +179,57 @@ static enum err listen_for(struct accept_listen *a, const struct body_tcpip_forw
         snprintf(why, why_size, "%s", refusal.text);
         return ERR_DENIED;
     }
-    if (a->count >= ACCEPT_LISTEN_MAX) {
-        snprintf(why, why_size, "more than %d listeners on one connection", ACCEPT_LISTEN_MAX);
+    struct served *f = served_new(a, b->address, why, why_size);
+    if (!f)
         return ERR_LIMIT;
-    }
-    struct served *f = NEW(struct served);
-    f->all = a;
     enum err err = bind_listen(&f->listener, link_loop(a->link), &what, AF_UNSPEC,
                                (uint16_t)b->port, on_accepted, f, &error_number);
-    if (err != OK) {
-        snprintf(why, why_size, "cannot listen on %s:%u: %s", ESCAPED(b->address), b->port,
-                 strerror(error_number));
-        mem_free(f);
-        return err;
-    }
-    f->address = slice_strdup(b->address);
+    if (err != OK)
+        return drop(f, err, error_number, why, why_size);
     f->port = listener_port(f->listener);
     f->narrowed = what.narrowed;
-    list_append(&a->forwards, &f->link);
-    a->count++;
-    tell(f, &what);
+    keep(a, f, &what);
     *out = f;
     return OK;
+}
+
+static enum err listen_path(struct accept_listen *a, struct slice path, char *why, size_t why_size)
+{
+    struct policy_refusal refusal;
+    int error_number = 0;
+    if (!policy_may_listen_path(a->policy, path, &refusal)) {
+        snprintf(why, why_size, "%s", refusal.text);
+        return ERR_DENIED;
+    }
+    struct served *f = served_new(a, path, why, why_size);
+    if (!f)
+        return ERR_LIMIT;
+    f->is_path = true;
+    enum err err = listener_new_unix(&f->listener, link_loop(a->link), f->address,
+                                     (mode_t)a->policy->bind_mask, a->policy->bind_unlink,
+                                     on_accepted, f, &error_number);
+    if (err != OK)
+        return drop(f, err, error_number, why, why_size);
+    keep(a, f, NULL);
+    return OK;
+}
+
+static void refuse(struct accept_listen *a, const struct link_event *e, const char *why)
+{
+    log_info("forward refused: %s", why);
+    link_say(a->link, why);
+    if (e->want_reply)
+        link_reply(a->link, e->request, false, SLICE_NONE);
 }
 
 static void on_forward(struct accept_listen *a, const struct link_event *e)
 {
     struct body_tcpip_forward b;
-    struct served *f;
+    struct served *f = NULL;
     char why[384] = "malformed tcpip-forward request, or a port above 65535";
     if (body_tcpip_forward_decode(e->body, &b) != OK ||
-        listen_for(a, &b, &f, why, sizeof(why)) != OK) {
-        log_info("forward refused: %s", why);
-        link_say(a->link, why);
-        if (e->want_reply)
-            link_reply(a->link, e->request, false, SLICE_NONE);
+        listen_tcp(a, &b, &f, why, sizeof(why)) != OK) {
+        refuse(a, e, why);
         return;
     }
     struct buf body;
@@ -186,30 +244,63 @@ static void on_forward(struct accept_listen *a, const struct link_event *e)
     changed(a);
 }
 
-static void on_cancel(struct accept_listen *a, const struct link_event *e)
+static void on_forward_path(struct accept_listen *a, const struct link_event *e)
 {
-    struct body_tcpip_forward b;
-    struct served *f = NULL;
-    if (body_tcpip_forward_decode(e->body, &b) == OK)
-        f = find(a, b.address, b.port);
+    struct slice path;
+    char why[384] = "malformed streamlocal-forward request";
+    if (body_streamlocal_forward_decode(e->body, &path) != OK ||
+        listen_path(a, path, why, sizeof(why)) != OK) {
+        refuse(a, e, why);
+        return;
+    }
+    if (e->want_reply)
+        link_reply(a->link, e->request, true, SLICE_NONE);
+    changed(a);
+}
+
+static void cancel(struct accept_listen *a, const struct link_event *e, struct served *f)
+{
     if (e->want_reply)
         link_reply(a->link, e->request, f != NULL, SLICE_NONE);
     if (!f)
         return;
-    log_info("forward=R:%u state=cancelled", f->port);
+    log_info("forward=R:%s:%u state=cancelled", ESCAPED(slice_text(f->address)), f->port);
     served_free(f);
     changed(a);
 }
 
+static void on_cancel(struct accept_listen *a, const struct link_event *e)
+{
+    struct body_tcpip_forward b;
+    bool whole = body_tcpip_forward_decode(e->body, &b) == OK;
+    cancel(a, e, whole ? find(a, false, b.address, b.port) : NULL);
+}
+
+static void on_cancel_path(struct accept_listen *a, const struct link_event *e)
+{
+    struct slice path;
+    bool whole = body_streamlocal_forward_decode(e->body, &path) == OK;
+    cancel(a, e, whole ? find(a, true, path, 0) : NULL);
+}
+
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e)
 {
-    if (slice_is(e->name, "tcpip-forward"))
-        on_forward(a, e);
-    else if (slice_is(e->name, "cancel-tcpip-forward"))
-        on_cancel(a, e);
-    else
-        return false;
-    return true;
+    static const struct {
+        const char *name;
+        void (*serve)(struct accept_listen *a, const struct link_event *e);
+    } rows[] = {
+        {"tcpip-forward", on_forward},
+        {"cancel-tcpip-forward", on_cancel},
+        {"streamlocal-forward@openssh.com", on_forward_path},
+        {"cancel-streamlocal-forward@openssh.com", on_cancel_path},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (!slice_is(e->name, rows[i].name))
+            continue;
+        rows[i].serve(a, e);
+        return true;
+    }
+    return false;
 }
 
 void accept_listen_describe(const struct accept_listen *a, const char *newline, struct buf *out)

@@ -1,7 +1,8 @@
 /*
- * The server's side of tcpip-forward and cancel-tcpip-forward (RFC 4254 7.1): policy, bind, and a
- * forwarded-tcpip channel for each connection that comes. A forward is known by the address text
- * that was asked for and its real port: the pair the peer knows it by, too.
+ * The server's side of tcpip-forward and cancel-tcpip-forward (RFC 4254 7.1) and of their siblings
+ * for Unix sockets (OpenSSH's PROTOCOL 2.4): policy, bind, and a forwarded-tcpip or
+ * forwarded-streamlocal channel for each connection that comes. A forward is known by the address
+ * text that was asked for and its real port: the pair the peer knows it by, too.
  */
 #ifndef ADIT_TUNNEL_ACCEPT_LISTEN_H
 #define ADIT_TUNNEL_ACCEPT_LISTEN_H
@@ -20,7 +21,7 @@ struct accept_listen *accept_listen_new(struct link *l, const struct policy *pol
 /* Closes all listeners; connections that are spliced go on. NULL allowed. */
 void accept_listen_free(struct accept_listen *a);
 
-/* True if it was one of the two requests: it is answered then. */
+/* True if it was one of the four requests: it is answered then. */
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
 
 /* One line per forward, in plain words, each with `newline` behind it. */

@@ -111,9 +111,18 @@ void forward_set_open(struct forward_set *set, const struct link_event *e)
 char *forward_describe(const struct forward *f)
 {
     const struct forward_target *t = &f->spec.target;
+    if (t->path)
+        return mem_printf("socket %s", t->path);
     if (!t->host)
         return mem_strdup("wherever SOCKS asks for");
     if (strchr(t->host, ':'))
         return mem_printf("[%s]:%u", t->host, t->port);
     return mem_printf("%s:%u", t->host, t->port);
+}
+
+char *forward_describe_listen(const struct forward *f)
+{
+    if (f->spec.listen.path)
+        return mem_printf("socket %s", f->spec.listen.path);
+    return mem_printf("port %u", f->port);
 }

@@ -41,6 +41,8 @@ struct forward_set {
     void *owner;
     uint64_t next_cookie;
     bool gateway_ports; /* -g */
+    uint32_t bind_mask; /* StreamLocalBindMask, for our Unix listeners */
+    bool bind_unlink;   /* StreamLocalBindUnlink */
     int family;         /* AF_UNSPEC, AF_INET (-4), AF_INET6 (-6): for our listeners and dials */
 };
 
@@ -65,7 +67,7 @@ bool forward_set_reply(struct forward_set *set, const struct link_event *e);
 /* LINK_OPEN_REQUEST of type "forwarded-tcpip". */
 void forward_set_open(struct forward_set *set, const struct link_event *e);
 
-/* "20080 -> localhost:20080": for messages. The caller owns it. */
+/* Where it goes: "localhost:20080", "/run/x.sock". For messages; the caller owns it. */
 char *forward_describe(const struct forward *f) MUST_USE;
 
 /* ---- the two sides, for forward.c alone ---- */
@@ -76,6 +78,9 @@ void forward_remote_start(struct forward *f);
 void forward_remote_reply(struct forward *f, bool success, struct slice body);
 void forward_remote_open(struct forward_set *set, const struct link_event *e);
 void forward_set_state(struct forward *f, enum forward_state state, const char *reason);
+
+/* What listens: "port 20080", "socket /run/x". For messages; the caller owns it. */
+char *forward_describe_listen(const struct forward *f) MUST_USE;
 
 /* forward_local.c, for -W too: opens direct-tcpip to host:port for s. */
 enum err forward_open_direct(struct link *l, const char *host, uint16_t port, const char *from,

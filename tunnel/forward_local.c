@@ -36,6 +36,21 @@ enum err forward_open_direct(struct link *l, const char *host, uint16_t port, co
     return err;
 }
 
+static enum err open_path(struct link *l, const char *path, struct stream *s,
+                          splice_refused *refused, void *owner)
+{
+    struct buf body;
+    struct writer w;
+    buf_init(&body, 4096);
+    writer_init(&w, &body);
+    body_direct_streamlocal_encode(&w, slice_text(path));
+    CHECK(writer_done(&w) == OK);
+    enum err err =
+        splice_open(l, "direct-streamlocal@openssh.com", buf_slice(&body), s, refused, NULL, owner);
+    buf_done(&body);
+    return err;
+}
+
 /* ---- why the server refused, in words that name the side ---- */
 
 static const char *reason_words(uint32_t reason)
@@ -54,16 +69,17 @@ static const char *reason_words(uint32_t reason)
     }
 }
 
-static void tell_refused(const char *host, uint16_t port, uint32_t reason, struct slice text)
+static void tell_refused(const char *target, uint32_t reason, struct slice text)
 {
-    log_info("open to %s:%u failed on the server's side: %s: %s", host, port, reason_words(reason),
+    log_info("open to %s failed on the server's side: %s: %s", target, reason_words(reason),
              ESCAPED(text));
 }
 
 static void on_refused(void *owner, uint32_t reason, struct slice text)
 {
     struct forward *f = owner;
-    tell_refused(f->spec.target.host, f->spec.target.port, reason, text);
+    CLEANUP(mem_cleanup) char *target = forward_describe(f);
+    tell_refused(target, reason, text);
 }
 
 /* ---- the SOCKS handshake ---- */
@@ -107,7 +123,8 @@ static void visitor_opened(struct channel_user *u)
 static void visitor_refused(struct channel_user *u, uint32_t reason, struct slice text)
 {
     struct socks_visitor *v = container_of(u, struct socks_visitor, user);
-    tell_refused(v->socks.host, v->socks.port, reason, text);
+    CLEANUP(mem_cleanup) char *target = mem_printf("%s:%u", v->socks.host, v->socks.port);
+    tell_refused(target, reason, text);
     socks_result(&v->socks, reason == SSH_OPEN_ADMINISTRATIVELY_PROHIBITED ? SOCKS_NOT_ALLOWED
                             : reason == SSH_OPEN_CONNECT_FAILED            ? SOCKS_REFUSED
                                                                            : SOCKS_FAILED);
@@ -216,9 +233,14 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
         stream_abort(s);
         return;
     }
-    if (forward_open_direct(l, f->spec.target.host, f->spec.target.port, from, from_port, s,
-                            on_refused, NULL, f) != OK)
-        log_info("connection from %s to port %u dropped: too many channels", from, f->port);
+    enum err err = f->spec.target.path
+                       ? open_path(l, f->spec.target.path, s, on_refused, f)
+                       : forward_open_direct(l, f->spec.target.host, f->spec.target.port, from,
+                                             from_port, s, on_refused, NULL, f);
+    if (err != OK) {
+        CLEANUP(mem_cleanup) char *listen = forward_describe_listen(f);
+        log_info("connection to %s dropped: too many channels", listen);
+    }
 }
 
 /* OpenSSH's words first: scripts look for them. */
@@ -228,36 +250,58 @@ static void tell_bind_failure(const struct forward *f, const char *address, int 
     log_error("channel_setup_fwd_listener_tcpip: cannot listen to port: %u", f->spec.listen.port);
 }
 
-void forward_local_bind(struct forward *f)
+static void bind_tcp(struct forward *f)
 {
     struct policy_listen what;
     int error_number = 0;
-    if (f->listener)
-        return;
     const struct forward_listen *listen = &f->spec.listen;
     policy_local_bind(listen->has_address, listen->address, f->set->gateway_ports, &what);
-    enum err err = bind_listen(&f->listener, f->set->loop, &what, f->set->family, listen->port,
-                               on_accepted, f, &error_number);
-    if (err != OK) {
-        f->listener = NULL;
-        tell_bind_failure(f,
-                          what.bind == POLICY_BIND_ADDRESS    ? what.address
-                          : what.bind == POLICY_BIND_LOOPBACK ? "localhost"
-                                                              : "*",
-                          error_number);
-        forward_set_state(f, FORWARD_REFUSED, strerror(error_number));
+    if (bind_listen(&f->listener, f->set->loop, &what, f->set->family, listen->port, on_accepted, f,
+                    &error_number) == OK) {
+        f->port = listener_port(f->listener);
         return;
     }
-    f->port = listener_port(f->listener);
-    listener_accepting(f->listener, false); /* callers wait in the backlog until the link is up */
+    f->listener = NULL;
+    tell_bind_failure(f,
+                      what.bind == POLICY_BIND_ADDRESS    ? what.address
+                      : what.bind == POLICY_BIND_LOOPBACK ? "localhost"
+                                                          : "*",
+                      error_number);
+    forward_set_state(f, FORWARD_REFUSED, strerror(error_number));
+}
+
+static void bind_path(struct forward *f)
+{
+    int error_number = 0;
+    const char *path = f->spec.listen.path;
+    if (listener_new_unix(&f->listener, f->set->loop, path, (mode_t)f->set->bind_mask,
+                          f->set->bind_unlink, on_accepted, f, &error_number) == OK)
+        return;
+    f->listener = NULL;
+    log_error("unix_listener: cannot bind to path %s: %s", path, strerror(error_number));
+    forward_set_state(f, FORWARD_REFUSED, strerror(error_number));
+}
+
+void forward_local_bind(struct forward *f)
+{
+    if (f->listener)
+        return;
+    if (f->spec.listen.path)
+        bind_path(f);
+    else
+        bind_tcp(f);
+    if (f->listener)
+        listener_accepting(f->listener, false); /* callers wait in the backlog for the link */
 }
 
 static void tell_active(const struct forward *f)
 {
     struct buf text;
     buf_init(&text, 4096);
-    bind_describe(f->listener, &text);
-    CLEANUP(mem_cleanup) char *bound = buf_strdup(&text);
+    if (!f->spec.listen.path)
+        bind_describe(f->listener, &text);
+    CLEANUP(mem_cleanup)
+    char *bound = f->spec.listen.path ? forward_describe_listen(f) : buf_strdup(&text);
     CLEANUP(mem_cleanup) char *target = forward_describe(f);
     log_info("%s -> %s%s", bound, target,
              f->spec.kind == FORWARD_DYNAMIC ? " (SOCKS 4, 4a, 5), from the server's side"

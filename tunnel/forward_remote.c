@@ -25,14 +25,20 @@ void forward_remote_start(struct forward *f)
 {
     struct buf body;
     struct writer w;
-    struct body_tcpip_forward b = {slice_text(wire_address(f)), f->spec.listen.port};
+    const char *path = f->spec.listen.path;
     buf_init(&body, 2048);
     writer_init(&w, &body);
-    body_tcpip_forward_encode(&w, &b);
+    if (path) {
+        body_streamlocal_forward_encode(&w, slice_text(path));
+    } else {
+        struct body_tcpip_forward b = {slice_text(wire_address(f)), f->spec.listen.port};
+        body_tcpip_forward_encode(&w, &b);
+    }
     CHECK(writer_done(&w) == OK);
     f->cookie = f->set->next_cookie++;
     f->state = FORWARD_ASKED;
-    link_global_request(f->set->link, "tcpip-forward", true, buf_slice(&body), f->cookie);
+    link_global_request(f->set->link, path ? "streamlocal-forward@openssh.com" : "tcpip-forward",
+                        true, buf_slice(&body), f->cookie);
     buf_done(&body);
 }
 
@@ -47,6 +53,10 @@ static void tell_active(const struct forward *f)
     bool wants_loopback = !listen->has_address || strcmp(listen->address, "localhost") == 0 ||
                           strcmp(listen->address, "127.0.0.1") == 0 ||
                           strcmp(listen->address, "::1") == 0;
+    if (listen->path) {
+        log_info("remote socket %s -> %s from this machine", listen->path, target);
+        return;
+    }
     bool ours = transport_peer_ext_info(link_transport(f->set->link))->abort;
     log_info("remote port %u -> %s from this machine; %s", f->port, target,
              wants_loopback ? "open on the server's loopback, more only if GatewayPorts yes is "
@@ -64,7 +74,7 @@ void forward_remote_reply(struct forward *f, bool success, struct slice body)
         forward_set_state(f, FORWARD_REFUSED, "the server refused to listen");
         return;
     }
-    if (f->spec.listen.port == 0) {
+    if (f->spec.listen.port == 0 && !f->spec.listen.path) {
         if (body_allocated_port_decode(body, &port) != OK || port == 0) {
             forward_set_state(f, FORWARD_REFUSED, "the server did not tell the port it chose");
             return;
@@ -97,12 +107,12 @@ static void on_dialled(void *owner, const struct dial_result *result)
 {
     struct dialling *d = owner;
     struct link *l = d->user.link;
-    const struct forward_target *t = &d->forward->spec.target;
     if (result->fd < 0) {
         char text[384];
         const char *reason = dial_reason(result);
-        log_info("connect to %s port %u on this machine failed: %s", t->host, t->port, reason);
-        snprintf(text, sizeof(text), "%s by %s:%u on the client's side", reason, t->host, t->port);
+        CLEANUP(mem_cleanup) char *target = forward_describe(d->forward);
+        log_info("connect to %s on this machine failed: %s", target, reason);
+        snprintf(text, sizeof(text), "%s by %s on the client's side", reason, target);
         link_refuse(l, d->user.channel, SSH_OPEN_CONNECT_FAILED, text);
     } else {
         struct stream *s =
@@ -122,7 +132,7 @@ static struct forward *find(struct forward_set *set, const struct body_tcpip_ope
     struct forward *zero = NULL;
     size_t zeros = 0;
     LIST_FOR (f, &set->forwards, struct forward, item) {
-        if (f->state != FORWARD_ACTIVE || !forward_spec_is_remote(&f->spec))
+        if (f->state != FORWARD_ACTIVE || !forward_spec_is_remote(&f->spec) || f->spec.listen.path)
             continue;
         bool address = !f->spec.listen.has_address || slice_is(b->address, wire_address(f));
         if (address && f->port == b->port)
@@ -135,12 +145,33 @@ static struct forward *find(struct forward_set *set, const struct body_tcpip_ope
     return zeros == 1 ? zero : NULL;
 }
 
-void forward_remote_open(struct forward_set *set, const struct link_event *e)
+static struct forward *find_path(struct forward_set *set, struct slice path)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->state == FORWARD_ACTIVE && forward_spec_is_remote(&f->spec) && f->spec.listen.path &&
+            slice_is(path, f->spec.listen.path))
+            return f;
+    }
+    return NULL;
+}
+
+static struct forward *find_asked(struct forward_set *set, const struct link_event *e)
 {
     struct body_tcpip_open b;
-    struct forward *f = NULL;
-    if (body_tcpip_open_decode(e->body, &b) == OK)
-        f = find(set, &b);
+    struct slice path;
+    if (slice_is(e->name, "forwarded-streamlocal@openssh.com"))
+        return body_forwarded_streamlocal_decode(e->body, &path) == OK ? find_path(set, path)
+                                                                       : NULL;
+    if (body_tcpip_open_decode(e->body, &b) != OK)
+        return NULL;
+    log_debug("visitor of remote port %u from %s port %u", b.port, ESCAPED(b.originator),
+              b.originator_port);
+    return find(set, &b);
+}
+
+void forward_remote_open(struct forward_set *set, const struct link_event *e)
+{
+    struct forward *f = find_asked(set, e);
     if (!f) {
         log_info("the server opened a forwarded connection that was never asked for: refused");
         link_refuse(set->link, e->channel, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED,
@@ -148,11 +179,13 @@ void forward_remote_open(struct forward_set *set, const struct link_event *e)
         return;
     }
     f->connections++;
-    log_debug("visitor of remote port %u from %s port %u", f->port, ESCAPED(b.originator),
-              b.originator_port);
+    const struct forward_target *t = &f->spec.target;
     struct dialling *d = NEW(struct dialling);
     d->forward = f;
     channel_user_init(&d->user, &dialling_ops, set->link, e->channel);
-    d->dial = dial_new(set->loop, f->spec.target.host, f->spec.target.port, set->family, NULL,
-                       DIAL_DEADLINE_MS, on_dialled, d);
+    if (t->path)
+        d->dial = dial_new_unix(set->loop, t->path, on_dialled, d);
+    else
+        d->dial = dial_new(set->loop, t->host, t->port, set->family, NULL, DIAL_DEADLINE_MS,
+                           on_dialled, d);
 }

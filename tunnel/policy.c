@@ -88,6 +88,27 @@ bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
     return true;
 }
 
+static bool may_path(bool allowed, const char *rule, const char *what, struct slice path,
+                     struct policy_refusal *why)
+{
+    bool fits = path.len > 0 && path.len <= POLICY_PATH_MAX;
+    if (allowed && fits)
+        return true;
+    snprintf(why->text, sizeof(why->text), "server refused %s %s: %s", what, ESCAPED(path),
+             allowed ? "no path a socket can have" : rule);
+    return false;
+}
+
+bool policy_may_open_path(const struct policy *p, struct slice path, struct policy_refusal *why)
+{
+    return may_path(p->may_open_path, p->open_path_switch, "a connection to", path, why);
+}
+
+bool policy_may_listen_path(const struct policy *p, struct slice path, struct policy_refusal *why)
+{
+    return may_path(p->may_listen_path, p->listen_path_switch, "to listen on", path, why);
+}
+
 static bool is_wildcard(struct slice address)
 {
     return address.len == 0 || slice_is(address, "*") || slice_is(address, "0.0.0.0") ||

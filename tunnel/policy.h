@@ -26,6 +26,10 @@ struct policy {
     bool may_open, may_listen; /* AllowTcpForwarding, DisableForwarding, the key's options */
     const char *open_switch;   /* what said no: "AllowTcpForwarding no"; NULL while allowed */
     const char *listen_switch;
+    bool may_open_path, may_listen_path; /* AllowStreamLocalForwarding and the same others */
+    const char *open_path_switch, *listen_path_switch;
+    uint32_t bind_mask; /* StreamLocalBindMask */
+    bool bind_unlink;   /* StreamLocalBindUnlink */
     enum policy_gateway gateway_ports;
     struct policy_rules open[POLICY_RULE_SETS];
     struct policy_rules listen[POLICY_RULE_SETS];
@@ -39,6 +43,14 @@ struct policy_refusal {
 /* direct-tcpip to host:port, as the peer wrote them (text is compared, never resolved). */
 bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
                      struct policy_refusal *why) MUST_USE;
+
+/* Unix sockets: the switch, and a path that a socket can have. */
+bool policy_may_open_path(const struct policy *p, struct slice path,
+                          struct policy_refusal *why) MUST_USE;
+bool policy_may_listen_path(const struct policy *p, struct slice path,
+                            struct policy_refusal *why) MUST_USE;
+
+#define POLICY_PATH_MAX 107 /* bytes of sun_path, less its NUL */
 
 enum policy_bind {
     POLICY_BIND_LOOPBACK, /* 127.0.0.1 and ::1 */

@@ -117,6 +117,59 @@ void body_tcpip_open_encode(struct writer *w, const struct body_tcpip_open *b)
     writer_u32(w, b->originator_port);
 }
 
+static struct slice read_path(struct reader *r)
+{
+    struct slice path = reader_text(r, MSG_HOST_MAX);
+    if (path.len == 0)
+        reader_fail(r, ERR_FORMAT);
+    return path;
+}
+
+enum err body_streamlocal_forward_decode(struct slice body, struct slice *path)
+{
+    struct reader r;
+    reader_init(&r, body);
+    *path = read_path(&r);
+    return reader_done(&r);
+}
+
+void body_streamlocal_forward_encode(struct writer *w, struct slice path)
+{
+    writer_string(w, path);
+}
+
+enum err body_direct_streamlocal_decode(struct slice body, struct slice *path)
+{
+    struct reader r;
+    reader_init(&r, body);
+    *path = read_path(&r);
+    reader_string_max(&r, MSG_HOST_MAX); /* reserved */
+    reader_u32(&r);                      /* reserved */
+    return reader_done(&r);
+}
+
+void body_direct_streamlocal_encode(struct writer *w, struct slice path)
+{
+    writer_string(w, path);
+    writer_text(w, "");
+    writer_u32(w, 0);
+}
+
+enum err body_forwarded_streamlocal_decode(struct slice body, struct slice *path)
+{
+    struct reader r;
+    reader_init(&r, body);
+    *path = read_path(&r);
+    reader_string_max(&r, MSG_HOST_MAX); /* reserved */
+    return reader_done(&r);
+}
+
+void body_forwarded_streamlocal_encode(struct writer *w, struct slice path)
+{
+    writer_string(w, path);
+    writer_text(w, "");
+}
+
 enum err msg_channel_open_confirmation_decode(struct slice payload,
                                               struct msg_channel_open_confirmation *m)
 {
