@@ -182,7 +182,7 @@ static void send_answered(struct conn *c)
 
 static struct owed_reply *find_owed(struct conn *c, uint64_t request)
 {
-    LIST_FOR(o, &c->owed, struct owed_reply, link) {
+    LIST_FOR (o, &c->owed, struct owed_reply, link) {
         if (o->number == request)
             return o;
     }

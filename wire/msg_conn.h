@@ -57,8 +57,9 @@ void body_tcpip_open_encode(struct writer *w, const struct body_tcpip_open *b);
 
 /*
  * Unix sockets (OpenSSH's PROTOCOL 2.4): "streamlocal-forward@openssh.com" and its cancel have the
- * path alone; "direct-streamlocal@openssh.com" and "forwarded-streamlocal@openssh.com" have reserved
- * fields behind it. An empty path, or one with NUL bytes (Linux' abstract names), is ERR_FORMAT.
+ * path alone; "direct-streamlocal@openssh.com" and "forwarded-streamlocal@openssh.com" have
+ * reserved fields behind it. An empty path, or one with NUL bytes (Linux' abstract names), is
+ * ERR_FORMAT.
  */
 enum err body_streamlocal_forward_decode(struct slice body, struct slice *path) MUST_USE;
 void body_streamlocal_forward_encode(struct writer *w, struct slice path);
