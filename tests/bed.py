@@ -392,6 +392,15 @@ def ask(address, payload=b"hello", within_s=WAIT_S):
         return receive_all(s)
 
 
+def is_turned_away(port):
+    """Whether a visitor gets not one byte: an end or a reset, even while he connects."""
+    try:
+        with connect(port) as s:
+            return s.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def receive_all(s):
     pieces = []
     while True:
