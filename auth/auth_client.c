@@ -27,6 +27,7 @@ struct client_key {
     struct buf blob;
     char *type;
     const struct algo_sign *algorithm; /* chosen when it is tried */
+    bool hostbound; /* likewise: an EXT_INFO may come between query and signature */
 };
 
 struct auth_client {
@@ -131,7 +132,7 @@ static struct msg_userauth_request key_request(const struct auth_client *a)
     return (struct msg_userauth_request){
         .user = slice_text(a->config.user),
         .service = slice_text(SERVICE),
-        .method = a->hostbound ? USERAUTH_PUBLICKEY_HOSTBOUND : USERAUTH_PUBLICKEY,
+        .method = k->hostbound ? USERAUTH_PUBLICKEY_HOSTBOUND : USERAUTH_PUBLICKEY,
         .algorithm = slice_text(k->algorithm->name),
         .key_blob = buf_slice(&k->blob),
         .host_key = a->config.server_key,
@@ -146,6 +147,7 @@ static bool try_next(struct auth_client *a)
         k->algorithm = choose(a, k->type);
         if (!k->algorithm)
             continue;
+        k->hostbound = a->hostbound;
         struct msg_userauth_request m = key_request(a);
         queue(a, &m);
         a->state = STATE_ASKED;
@@ -254,7 +256,7 @@ static enum err on_pk_ok(struct auth_client *a, struct slice payload,
         .service = request.service,
         .algorithm = request.algorithm,
         .key_blob = request.key_blob,
-        .host_key = a->hostbound ? request.host_key : SLICE_NONE,
+        .host_key = a->keys[a->key].hostbound ? request.host_key : SLICE_NONE,
     };
     buf_clear(&a->blob);
     if (auth_blob_build(&blob, &a->blob) != OK)

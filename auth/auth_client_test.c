@@ -214,6 +214,50 @@ static void keys_are_tried_in_order_until_none_is_left(void **state)
     bed_done(&b);
 }
 
+/* What is signed and what is sent must be the same request, whatever comes in between. */
+static void extensions_that_change_midway_leave_a_key_as_asked(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        struct bed b;
+        struct msg_userauth_request m = {0};
+        struct buf keep, expected;
+        buf_init(&keep, 65536);
+        buf_init(&expected, AUTH_BLOB_MAX);
+        bed_init(&b);
+        assert_true(auth_client_add_key(b.a, "ssh-ed25519", slice_text("KEY")));
+        assert_true(auth_client_add_key(b.a, "ssh-ed25519", slice_text("NEXT")));
+        auth_client_set_extensions(b.a, false, SLICE_NONE, before);
+        auth_client_begin(b.a);
+        assert_true(next_request(&b, &m, &keep)); /* SERVICE_REQUEST */
+        assert_true(next_request(&b, &m, &keep));
+        enum userauth_method asked = m.method;
+        assert_int_equal(asked, before ? USERAUTH_PUBLICKEY_HOSTBOUND : USERAUTH_PUBLICKEY);
+        assert_ok(recv_accept(&b, "ssh-userauth"));
+        auth_client_set_extensions(b.a, false, SLICE_NONE, !before);
+        assert_ok(recv_pk_ok(&b, "ssh-ed25519", "KEY"));
+        const struct auth_blob blob = {.session_id = slice_text("session"),
+                                       .user = slice_text("ada"),
+                                       .service = slice_text("ssh-connection"),
+                                       .algorithm = slice_text("ssh-ed25519"),
+                                       .key_blob = slice_text("KEY"),
+                                       .host_key = before ? slice_text("HOST") : SLICE_NONE};
+        assert_ok(auth_blob_build(&blob, &expected));
+        assert_true(slice_equal(b.event.data, buf_slice(&expected)));
+        auth_client_set_extensions(b.a, false, SLICE_NONE, before);
+        auth_client_set_extensions(b.a, false, SLICE_NONE, !before);
+        auth_client_give_signature(b.a, slice_text("SIG"), &b.event);
+        assert_true(next_request(&b, &m, &keep));
+        assert_int_equal(m.method, asked);
+        assert_ok(recv_failure(&b, "publickey"));
+        assert_true(next_request(&b, &m, &keep)); /* the next key follows the newest word */
+        assert_int_equal(m.method, before ? USERAUTH_PUBLICKEY : USERAUTH_PUBLICKEY_HOSTBOUND);
+        buf_done(&keep);
+        buf_done(&expected);
+        bed_done(&b);
+    }
+}
+
 static void messages_out_of_order_are_refused(void **state)
 {
     (void)state;
@@ -278,6 +322,7 @@ int main(void)
         cmocka_unit_test(without_keys_none_may_succeed),
         cmocka_unit_test(an_answer_about_another_key_is_refused),
         cmocka_unit_test(keys_are_tried_in_order_until_none_is_left),
+        cmocka_unit_test(extensions_that_change_midway_leave_a_key_as_asked),
         cmocka_unit_test(messages_out_of_order_are_refused),
         cmocka_unit_test(lists_of_methods_are_checked),
         cmocka_unit_test(banners_come_through_any_time),
