@@ -7,6 +7,8 @@
 #include "transport/internal.h"
 
 #define RECORD_VERSION 1
+#define EXCHANGES_MAX                                                                              \
+    (UINT64_C(1) << 32) /* a rekey a second for a century: above it the count could wrap */
 
 bool transport_may_export(const struct transport *t)
 {
@@ -148,7 +150,7 @@ static void read_record(struct transport *t, struct reader *r)
         t->in.cap = INPUT_MAX;
     if (buf_append_slice(&t->in, reader_string(r)) != OK)
         reader_fail(r, ERR_LIMIT);
-    if (t->exchanges == 0)
+    if (t->exchanges == 0 || t->exchanges > EXCHANGES_MAX)
         reader_fail(r, ERR_FORMAT);
 }
 

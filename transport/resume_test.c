@@ -126,6 +126,41 @@ static void a_record_is_for_its_role_and_ident(void **state)
     duo_done(&d);
 }
 
+/* A count near its end would wrap to "no exchange yet", where a first one is not strict. */
+static void a_count_of_exchanges_that_could_wrap_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t exchanges;
+        enum err result;
+    } cases[] = {
+        {0, ERR_FORMAT},          {1, OK},
+        {UINT64_C(1) << 32, OK},  {(UINT64_C(1) << 32) + 1, ERR_FORMAT},
+        {UINT64_MAX, ERR_FORMAT},
+    };
+    struct duo d;
+    struct buf record;
+    record_make(&d, ciphers[0], &record);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct transport *copy;
+        struct reader r;
+        reader_init(&r, buf_slice(&record));
+        (void)reader_u32(&r);
+        (void)reader_bool(&r);
+        for (int field = 0; field < 6; field++)
+            (void)reader_string(&r);
+        size_t at = buf_len(&record) - reader_left(&r);
+        put_u32(record.data + record.start + at, (uint32_t)(cases[i].exchanges >> 32));
+        put_u32(record.data + record.start + at + 4, (uint32_t)cases[i].exchanges);
+        enum err result = transport_import(&copy, &d.server_config, buf_slice(&record), 1);
+        assert_int_equal(result, cases[i].result);
+        if (result == OK)
+            transport_free(copy);
+    }
+    buf_done(&record);
+    duo_done(&d);
+}
+
 static void nothing_is_exported_in_between(void **state)
 {
     (void)state;
@@ -150,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_cut_record_is_refused),
         cmocka_unit_test(a_damaged_record_harms_nobody),
         cmocka_unit_test(a_record_is_for_its_role_and_ident),
+        cmocka_unit_test(a_count_of_exchanges_that_could_wrap_is_refused),
         cmocka_unit_test(nothing_is_exported_in_between),
     };
     return RUN_TESTS(tests);
