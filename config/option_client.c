@@ -83,6 +83,7 @@ const struct option_row option_client_rows[] = {
                            "~/.ssh/id_rsa ~/.ssh/id_ecdsa ~/.ssh/id_ecdsa_sk ~/.ssh/id_ed25519 "
                            "~/.ssh/id_ed25519_sk"),
     BUILT(OPTION_FLAG,     "IdentitiesOnly",      0, identities_only, "no"),
+    BUILT(OPTION_STRING,   "IdentityAgent",       OPTION_TILDE | OPTION_MAY_NONE, identity_agent, NULL),
     BUILT_WORD(            "PubkeyAuthentication", 0, pubkey_authentication, "yes", pubkey_words),
     BUILT(OPTION_FLAG,     "BatchMode",           0, batch_mode, "no"),
 
@@ -145,7 +146,6 @@ const struct option_row option_client_rows[] = {
     ACCEPTED("GSSAPITrustDns", 0),
     ACCEPTED("HostbasedAcceptedAlgorithms", 0),
     ACCEPTED("HostbasedAuthentication", 0),
-    ACCEPTED("IdentityAgent", 0),
     ACCEPTED("IPQoS", 0),
     ACCEPTED("KbdInteractiveAuthentication", 0),
     ACCEPTED("KbdInteractiveDevices", 0),

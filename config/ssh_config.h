@@ -60,6 +60,7 @@ struct client_options {
     uint16_t port;
     struct string_list identity_files; /* as written: "~/.ssh/id_%h" */
     bool identities_only;
+    char *identity_agent; /* NULL: $SSH_AUTH_SOCK; "none": no agent; as written */
     struct forward_list local_forwards;
     struct forward_list remote_forwards; /* remote dynamic ones too */
     struct forward_list dynamic_forwards;
