@@ -596,6 +596,7 @@ static void client_setup(struct client *c)
         c->signals[i] = loop_signal_new(c->loop, signals_that_end[i], on_signal, c);
     forward_set_init(&c->forwards, c->loop, on_forward_changed, c);
     c->forwards.gateway_ports = o->gateway_ports;
+    c->forwards.permit_remote_open = policy_rules_of(&o->permit_remote_open, "PermitRemoteOpen");
     c->forwards.bind_mask = o->stream_local_bind_mask;
     c->forwards.bind_unlink = o->stream_local_bind_unlink;
     c->forwards.family = family_of(o);

@@ -141,11 +141,6 @@ static const char *unbuilt(const struct args *a, const struct client_options *o)
         return "running a command on the server is not built yet: adit opens tunnels (-L -R -D -W)";
     if (o->session_type == SESSION_SUBSYSTEM)
         return "subsystems are not built yet";
-    for (size_t i = 0; i < o->remote_forwards.count; i++) {
-        if (o->remote_forwards.items[i].kind == FORWARD_REMOTE_DYNAMIC)
-            return "SOCKS at the server's side (-R port alone) is not built yet: name a target, "
-                   "-R port:host:port";
-    }
     /* Going there directly although a detour was asked for would be wrong and perhaps unwanted. */
     static const char *const detours[] = {"ProxyJump", "BindInterface"};
     for (size_t i = 0; i < ARRAY_LEN(detours); i++) {

@@ -63,6 +63,8 @@ const struct option_row option_client_rows[] = {
     BUILT_KIND(OPTION_FORWARD, "RemoteForward",   0, remote_forwards, NULL, FORWARD_REMOTE),
     BUILT_KIND(OPTION_FORWARD, "DynamicForward",  0, dynamic_forwards, NULL, FORWARD_DYNAMIC),
     BUILT(OPTION_FLAG,     "GatewayPorts",        0, gateway_ports, "no"),
+    BUILT_KIND(OPTION_LIST, "PermitRemoteOpen",   0, permit_remote_open, "any",
+               OPTION_CHECK_PERMIT_OPEN),
     BUILT(OPTION_MASK,     "StreamLocalBindMask", 0, stream_local_bind_mask, "0177"),
     BUILT(OPTION_FLAG,     "StreamLocalBindUnlink", 0, stream_local_bind_unlink, "no"),
     BUILT(OPTION_FLAG,     "ExitOnForwardFailure", 0, exit_on_forward_failure, "no"),
@@ -109,7 +111,6 @@ const struct option_row option_client_rows[] = {
     RESTRICTION("ProxyJump",          0, "none"),
     RESTRICTION("BindInterface",      0, NULL),
     RESTRICTION("RevokedHostKeys",    0, "none"),
-    RESTRICTION("PermitRemoteOpen",   0, "any"),
     RESTRICTION("RequiredRSASize",    0, "1024"),
     RESTRICTION("RefuseConnection",   TAIL, NULL),
 

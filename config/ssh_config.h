@@ -65,8 +65,9 @@ struct client_options {
     struct forward_list remote_forwards; /* remote dynamic ones too */
     struct forward_list dynamic_forwards;
     bool gateway_ports;
-    uint32_t stream_local_bind_mask; /* umask(2) of the sockets that are bound */
-    bool stream_local_bind_unlink;   /* remove a stale socket before */
+    uint32_t stream_local_bind_mask;       /* umask(2) of the sockets that are bound */
+    bool stream_local_bind_unlink;         /* remove a stale socket before */
+    struct string_list permit_remote_open; /* "any" or "none" alone, or host:port, as PermitOpen */
     bool exit_on_forward_failure;
     bool clear_all_forwardings;       /* the lists above are empty already when it is set */
     uint32_t server_alive_interval_s; /* 0: none */

@@ -8,6 +8,7 @@
 
 #include "config/forward_spec.h"
 #include "io/listener.h"
+#include "tunnel/policy.h"
 #include "tunnel/splice.h"
 
 enum forward_state {
@@ -40,10 +41,11 @@ struct forward_set {
     forward_changed *changed;
     void *owner;
     uint64_t next_cookie;
-    bool gateway_ports; /* -g */
-    uint32_t bind_mask; /* StreamLocalBindMask, for our Unix listeners */
-    bool bind_unlink;   /* StreamLocalBindUnlink */
-    int family;         /* AF_UNSPEC, AF_INET (-4), AF_INET6 (-6): for our listeners and dials */
+    bool gateway_ports;                     /* -g */
+    uint32_t bind_mask;                     /* StreamLocalBindMask, for our Unix listeners */
+    bool bind_unlink;                       /* StreamLocalBindUnlink */
+    struct policy_rules permit_remote_open; /* PermitRemoteOpen; borrowed */
+    int family; /* AF_UNSPEC, AF_INET (-4), AF_INET6 (-6): for our listeners and dials */
 };
 
 void forward_set_init(struct forward_set *set, struct loop *loop, forward_changed *changed,
@@ -78,6 +80,16 @@ void forward_remote_start(struct forward *f);
 void forward_remote_reply(struct forward *f, bool success, struct slice body);
 void forward_remote_open(struct forward_set *set, const struct link_event *e);
 void forward_set_state(struct forward *f, enum forward_state state, const char *reason);
+
+/* forward_local.c for forward_dynamic.c: the body of direct-tcpip; a refusal in words. */
+enum err forward_direct_body(const char *host, uint16_t port, const char *from, uint16_t from_port,
+                             struct buf *body) MUST_USE;
+void forward_tell_refused(const char *target, uint32_t reason, struct slice text);
+
+/* forward_dynamic.c: a visitor that will name its target by SOCKS, at our listener or the server's.
+ */
+void forward_dynamic_accept(struct forward *f, int fd, const char *from, uint16_t from_port);
+void forward_dynamic_open(struct forward *f, struct channel *ch);
 
 /* What listens: "port 20080", "socket /run/x". For messages; the caller owns it. */
 char *forward_describe_listen(const struct forward *f) MUST_USE;

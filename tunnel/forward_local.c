@@ -1,20 +1,17 @@
 /*
- * -L, -D and -W: a local stream and a target become direct-tcpip (RFC 4254 7.2). For -D the target
- * comes by SOCKS first; the SOCKS answer waits for the server's, so that it is true.
+ * -L, -D and -W: a local stream and a target become direct-tcpip (RFC 4254 7.2), or
+ * direct-streamlocal. Where SOCKS names the target first (-D) is forward_dynamic.c.
  */
 #include <errno.h>
 
 #include "base/log.h"
 #include "tunnel/bind.h"
 #include "tunnel/forward.h"
-#include "tunnel/socks.h"
 #include "wire/msg_conn.h"
 #include "wire/numbers.h"
 
-#define SOCKS_QUEUE_CAP SPLICE_QUEUE_CAP
-
-static enum err direct_body(const char *host, uint16_t port, const char *from, uint16_t from_port,
-                            struct buf *body)
+enum err forward_direct_body(const char *host, uint16_t port, const char *from, uint16_t from_port,
+                             struct buf *body)
 {
     struct writer w;
     struct body_tcpip_open open = {slice_text(host), port, slice_text(from), from_port};
@@ -29,7 +26,7 @@ enum err forward_open_direct(struct link *l, const char *host, uint16_t port, co
                              splice_done *done, void *owner)
 {
     struct buf body;
-    enum err err = direct_body(host, port, from, from_port, &body);
+    enum err err = forward_direct_body(host, port, from, from_port, &body);
     CHECK(err == OK);
     err = splice_open(l, "direct-tcpip", buf_slice(&body), s, refused, done, owner);
     buf_done(&body);
@@ -69,7 +66,7 @@ static const char *reason_words(uint32_t reason)
     }
 }
 
-static void tell_refused(const char *target, uint32_t reason, struct slice text)
+void forward_tell_refused(const char *target, uint32_t reason, struct slice text)
 {
     log_info("open to %s failed on the server's side: %s: %s", target, reason_words(reason),
              ESCAPED(text));
@@ -79,141 +76,7 @@ static void on_refused(void *owner, uint32_t reason, struct slice text)
 {
     struct forward *f = owner;
     CLEANUP(mem_cleanup) char *target = forward_describe(f);
-    tell_refused(target, reason, text);
-}
-
-/* ---- the SOCKS handshake ---- */
-
-struct socks_visitor {
-    struct channel_user user;
-    struct forward *forward;
-    struct stream *stream;
-    struct socks socks;
-    char from[64];
-    uint16_t from_port;
-};
-
-static void visitor_end(struct socks_visitor *v)
-{
-    channel_user_close(&v->user);
-    stream_close(v->stream);
-    mem_free(v);
-}
-
-static bool say_reply(struct socks_visitor *v)
-{
-    struct iovec bytes = {v->socks.reply, v->socks.reply_len};
-    size_t n;
-    return v->socks.reply_len == 0 || stream_write(v->stream, &bytes, 1, &n) == OK;
-}
-
-static void visitor_opened(struct channel_user *u)
-{
-    struct socks_visitor *v = container_of(u, struct socks_visitor, user);
-    socks_result(&v->socks, SOCKS_CONNECTED);
-    /* A reply of a few bytes into an empty socket: it goes at once or the visitor has gone. */
-    if (!say_reply(v) || stream_queued(v->stream)) {
-        visitor_end(v);
-        return;
-    }
-    splice_take_over(u, v->stream, NULL, NULL);
-    mem_free(v);
-}
-
-static void visitor_refused(struct channel_user *u, uint32_t reason, struct slice text)
-{
-    struct socks_visitor *v = container_of(u, struct socks_visitor, user);
-    CLEANUP(mem_cleanup) char *target = mem_printf("%s:%u", v->socks.host, v->socks.port);
-    tell_refused(target, reason, text);
-    socks_result(&v->socks, reason == SSH_OPEN_ADMINISTRATIVELY_PROHIBITED ? SOCKS_NOT_ALLOWED
-                            : reason == SSH_OPEN_CONNECT_FAILED            ? SOCKS_REFUSED
-                                                                           : SOCKS_FAILED);
-    if (!say_reply(v))
-        log_debug("SOCKS visitor from %s has gone", v->from);
-    visitor_end(v);
-}
-
-static void visitor_lost(struct channel_user *u)
-{
-    struct socks_visitor *v = container_of(u, struct socks_visitor, user);
-    stream_abort(v->stream);
-    mem_free(v);
-}
-
-static const struct channel_ops visitor_ops = {
-    .opened = visitor_opened,
-    .open_failed = visitor_refused,
-    .lost = visitor_lost,
-};
-
-static void visitor_ask(struct socks_visitor *v)
-{
-    struct forward_set *set = v->forward->set;
-    struct buf body;
-    enum err err = direct_body(v->socks.host, v->socks.port, v->from, v->from_port, &body);
-    CHECK(err == OK);
-    stream_reading(v->stream, false);
-    log_debug("SOCKS %u: connect to %s:%u", v->socks.version, v->socks.host, v->socks.port);
-    if (!set->link ||
-        link_open(set->link, "direct-tcpip", buf_slice(&body), &v->user, &visitor_ops) != OK) {
-        socks_result(&v->socks, SOCKS_FAILED);
-        if (!say_reply(v))
-            log_debug("SOCKS visitor from %s has gone", v->from);
-        visitor_end(v);
-    }
-    buf_done(&body);
-}
-
-static void visitor_readable(struct socks_visitor *v)
-{
-    struct iovec room = {v->socks.in + v->socks.have, v->socks.want};
-    size_t n = 0;
-    enum err err = stream_read(v->stream, &room, 1, &n);
-    if (err == ERR_AGAIN)
-        return;
-    if (err != OK) {
-        visitor_end(v);
-        return;
-    }
-    switch (socks_feed(&v->socks, n)) {
-    case SOCKS_MORE:
-        break;
-    case SOCKS_SAY:
-        if (!say_reply(v))
-            visitor_end(v);
-        break;
-    case SOCKS_REQUEST:
-        visitor_ask(v);
-        break;
-    case SOCKS_BAD:
-        log_info("visitor of -D port %u from %s: %s", v->forward->port, v->from, v->socks.fault);
-        if (!say_reply(v))
-            log_debug("SOCKS visitor from %s has gone", v->from);
-        visitor_end(v);
-        break;
-    }
-}
-
-static void visitor_stream(void *owner, enum stream_event event, size_t n)
-{
-    struct socks_visitor *v = owner;
-    (void)n;
-    if (event == STREAM_READABLE)
-        visitor_readable(v);
-    else if (event == STREAM_FAILED)
-        visitor_end(v);
-}
-
-static void visitor_new(struct forward *f, int fd, const char *from, uint16_t from_port)
-{
-    struct socks_visitor *v = NEW(struct socks_visitor);
-    v->forward = f;
-    v->from_port = from_port;
-    channel_user_init(&v->user, &visitor_ops, f->set->link, NULL);
-    memcpy(v->from, from, MIN(strlen(from), sizeof(v->from) - 1));
-    socks_init(&v->socks);
-    v->stream = stream_new(f->set->loop, fd, fd, SOCKS_QUEUE_CAP, visitor_stream, v);
-    stream_reading(v->stream, true);
+    forward_tell_refused(target, reason, text);
 }
 
 /* ---- the listener ---- */
@@ -225,7 +88,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     f->connections++;
     log_debug("connection to port %u from %s port %u", f->port, from, from_port);
     if (f->spec.kind == FORWARD_DYNAMIC) {
-        visitor_new(f, fd, from, from_port);
+        forward_dynamic_accept(f, fd, from, from_port);
         return;
     }
     struct stream *s = stream_new(f->set->loop, fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);

@@ -179,6 +179,10 @@ void forward_remote_open(struct forward_set *set, const struct link_event *e)
         return;
     }
     f->connections++;
+    if (f->spec.kind == FORWARD_REMOTE_DYNAMIC) {
+        forward_dynamic_open(f, e->channel);
+        return;
+    }
     const struct forward_target *t = &f->spec.target;
     struct dialling *d = NEW(struct dialling);
     d->forward = f;

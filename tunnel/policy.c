@@ -12,6 +12,16 @@
 
 #define PORT_MAX 65535
 
+struct policy_rules policy_rules_of(const struct string_list *list, const char *source)
+{
+    bool is_any = list->count == 0 || (list->count == 1 && strcmp(list->items[0], "any") == 0);
+    bool is_none = list->count == 1 && strcmp(list->items[0], "none") == 0;
+    return (struct policy_rules){.is_restricted = !is_any,
+                                 .items = list->items,
+                                 .count = is_any || is_none ? 0 : list->count,
+                                 .source = source};
+}
+
 static bool refuse(struct policy_refusal *why, const char *what, struct slice host, uint32_t port,
                    const char *rule)
 {

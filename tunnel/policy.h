@@ -7,6 +7,7 @@
 #define ADIT_TUNNEL_POLICY_H
 
 #include "base/buf.h"
+#include "config/string_list.h"
 
 enum policy_gateway { POLICY_GATEWAY_NO, POLICY_GATEWAY_YES, POLICY_GATEWAY_CLIENT_SPECIFIED };
 
@@ -21,6 +22,10 @@ struct policy_rules {
 #define POLICY_RULE_SETS                                                                           \
     2 /* the server's configuration and the key's options: both must permit                        \
        */
+
+/* A configuration list: "any" or an empty one restricts nothing, "none" permits nothing. Borrows.
+ */
+struct policy_rules policy_rules_of(const struct string_list *list, const char *source);
 
 struct policy {
     bool may_open, may_listen; /* AllowTcpForwarding, DisableForwarding, the key's options */

@@ -241,6 +241,8 @@ void splice_take_over(struct channel_user *from, struct stream *s, splice_done *
     list_remove(&from->gathering);
     channel_user_init(&sp->user, &splice_ops, from->link, from->channel);
     from->channel = NULL;
+    if (channel_got_eof(sp->user.channel)) /* its event went to the user before */
+        shut_stream(sp);
     stream_reading(s, true);
 }
 

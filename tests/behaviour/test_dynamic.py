@@ -122,3 +122,35 @@ def test_curl_goes_through(bed, socks, kind):
 
 def test_it_says_who_can_use_it(socks):
     socks.wait_line("%d.*this machine only.*SOCKS" % socks.bed_port)
+
+
+# ---- -R with a port alone: SOCKS spoken at the server's side, dialled by adit ----
+
+
+@pytest.mark.parametrize("server", ["aditd", "sshd"])
+@pytest.mark.parametrize("way", ["--socks4", "--socks4a", "--socks5", "--socks5-hostname"])
+def test_remote_dynamic_forward_reaches_what_adit_reaches(bed, server, way):
+    web, port = bed.target(serve_page), free_port()
+    adit = bed.adit(bed.server(server), "-R", port)
+    wait_listen(adit, port)
+    url = "http://%s:%d/" % ("127.0.0.1" if way in ("--socks4", "--socks5") else "localhost", web.port)
+    page = subprocess.run(
+        ["curl", "-sS", "-4", "--max-time", "10", way, "127.0.0.1:%d" % port, url], capture_output=True, check=True)
+    assert page.stdout == b"a page"
+
+
+def test_permit_remote_open_is_kept(bed):
+    web, other, port = bed.target(serve_page), bed.target(serve_page), free_port()
+    adit = bed.adit(bed.aditd(), "-o", "PermitRemoteOpen=127.0.0.1:%d" % web.port, "-R", port)
+    wait_listen(adit, port)
+    for target, good in ((web, True), (other, False)):
+        done = subprocess.run(
+            ["curl", "-sS", "--max-time", "10", "--socks5", "127.0.0.1:%d" % port, "http://127.0.0.1:%d/" % target.port],
+            capture_output=True)
+        assert (done.returncode == 0) is good
+    adit.wait_line("refused by PermitRemoteOpen")
+
+
+def serve_page(s):
+    s.recv(4096)
+    s.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\na page")
