@@ -66,7 +66,7 @@ def transfer(bed, place, client, server, kind, total, args=(), within_s=120):
 def cell(bed, place, client, name, kind, total, within_s=120):
     server = start_server(bed, place, name)
     process = transfer(bed, place, client, server, kind, total, within_s=within_s)
-    log = witness(process, server, "%s-%s-%s" % (client, name, kind))
+    log = witness(process, server, "%s-%s-%s-%dMiB" % (client, name, kind, total // MIB))
     if client in ("ssh", "plink", "paramiko"):
         assert re.search(r"(?i)remote (protocol )?(software )?version.*adit", log), log[:2000]
     if name == "sshd":
@@ -139,7 +139,7 @@ ALL = [
 def test_every_combination_with_a_rekey_each_mib(bed, place, client, server, wanted):
     log = one_algorithm(bed, place, client, server, wanted, total=3 * MIB, rekey=True)
     if client == "ssh" or server == "sshd":
-        assert len(re.findall("SSH2_MSG_NEWKEYS received", log)) >= 4
+        assert len(re.findall("SSH2_MSG_NEWKEYS received", log)) >= 3
 
 
 @pytest.mark.parametrize("who", ["host", "user"])
