@@ -5,6 +5,7 @@ end stops by pid whatever it started. Knows nothing of pytest but its skip.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -12,8 +13,6 @@ import pathlib
 import pwd
 import random
 import re
-import select
-import shutil
 import signal
 import socket
 import struct
@@ -119,7 +118,7 @@ def listening(port, netns=None):
 class Process:
     """A running program whose standard error and output are gathered as they come."""
 
-    def __init__(self, argv, name, log_path=None, **popen):
+    def __init__(self, argv, name, **popen):
         self.argv = [str(a) for a in argv]
         self.name = name
         self.lines = ""
@@ -130,7 +129,7 @@ class Process:
         self.pid = self.popen.pid
         self.out = b""
         self._readers = [threading.Thread(target=self._gather_err, daemon=True)]
-        if self.popen.stdout is not None and not popen.get("raw_stdout"):
+        if self.popen.stdout is not None:
             self._readers.append(threading.Thread(target=self._gather_out, daemon=True))
         for reader in self._readers:
             reader.start()
@@ -319,7 +318,7 @@ def send_stream(s, seed, total):
     return digest.hexdigest()
 
 
-def receive_digest(s, pause=None):
+def receive_digest(s):
     digest, total = hashlib.sha256(), 0
     while True:
         piece = s.recv(1 << 18)
@@ -770,7 +769,7 @@ class TwoHosts:
     @contextlib.contextmanager
     def inside(self, name):
         """This thread's new sockets belong to the namespace; sockets stay where they were made."""
-        libc = __import__("ctypes").CDLL(None, use_errno=True)
+        libc = ctypes.CDLL(None, use_errno=True)
         home = os.open("/proc/self/ns/net", os.O_RDONLY)
         there = os.open("/run/netns/" + name, os.O_RDONLY)
         try:

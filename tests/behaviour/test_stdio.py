@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from bed import ADIT, USER, ask, free_port, seeded_bytes, serve_echo, until, wait_listen
+from bed import ADIT, USER, ask, free_port, seeded_bytes, until, wait_listen
 
 pytestmark = pytest.mark.short
 SERVERS = ["aditd", "sshd"]
