@@ -97,45 +97,61 @@ static void changed(struct accept_listen *a)
         a->changed(a->owner);
 }
 
-static void describe_one(const struct served *f, struct buf *out)
+static void describe_one(const struct served *f, const char *machine, struct buf *out)
 {
     enum err err = buf_append_slice(out, slice_text("listening on "));
     if (err == OK && f->is_path)
         err = buf_append_slice(out, slice_text(ESCAPED(slice_text(f->address))));
     else
-        bind_describe(f->listener, out);
+        bind_describe(f->listener, machine, out);
     if (err == OK && f->narrowed)
         err = buf_append_slice(out, slice_text(" (GatewayPorts no here)"));
     if (err != OK)
         buf_clear(out);
 }
 
-/* What was really bound, to the log and to the peer: nobody should have to guess. */
-static void tell(struct served *f, const struct policy_listen *what)
+/* What was really bound, to the log. */
+static void log_active(const struct served *f)
 {
     struct buf text;
     buf_init(&text, 4096);
-    describe_one(f, &text);
+    describe_one(f, "this machine", &text);
     CLEANUP(mem_cleanup) char *line = buf_strdup(&text);
     if (f->is_path)
         log_info("forward=R:%s state=active %s", ESCAPED(slice_text(f->address)), line);
     else
         log_info("forward=R:%u state=active %s", f->port, line);
-    if (what && what->narrowed) {
-        CLEANUP(mem_cleanup)
-        char *say = mem_printf("remote %u is open on the server's loopback only (GatewayPorts no "
-                               "there). Visitors from outside get \"connection refused\". Ask for: "
-                               "GatewayPorts clientspecified",
-                               f->port);
-        link_say(f->all->link, say);
-    } else if (what && what->widened) {
-        CLEANUP(mem_cleanup)
-        char *say = mem_printf("remote %u is open to anyone who reaches the server (GatewayPorts "
-                               "yes there), whatever address was asked for",
-                               f->port);
-        link_say(f->all->link, say);
-    }
     buf_done(&text);
+}
+
+/*
+ * And to the peer: nobody should have to guess. Our own client hears it always, others only where
+ * they get something else than they asked for.
+ */
+static void tell(const struct served *f, const struct policy_listen *what)
+{
+    struct link *l = f->all->link;
+    bool is_ours = transport_peer_ext_info(link_transport(l))->abort;
+    CLEANUP(mem_cleanup) char *say = NULL;
+    if (what->narrowed) {
+        say = mem_printf("remote %u is open on the server's loopback only (GatewayPorts no there). "
+                         "Visitors from outside get \"connection refused\". Ask for: GatewayPorts "
+                         "clientspecified",
+                         f->port);
+    } else if (what->widened) {
+        say = mem_printf("remote %u is open to anyone who reaches the server (GatewayPorts yes "
+                         "there), whatever address was asked for",
+                         f->port);
+    } else if (is_ours) {
+        struct buf text;
+        buf_init(&text, 4096);
+        bind_describe(f->listener, "the server", &text);
+        CLEANUP(mem_cleanup) char *bound = buf_strdup(&text);
+        say = mem_printf("remote %u is open on %s", f->port, bound);
+        buf_done(&text);
+    }
+    if (say)
+        link_say(l, say);
 }
 
 /* Room for one more; NULL with the reason. */
@@ -156,7 +172,9 @@ static void keep(struct accept_listen *a, struct served *f, const struct policy_
 {
     list_append(&a->forwards, &f->link);
     a->count++;
-    tell(f, what);
+    log_active(f);
+    if (what)
+        tell(f, what);
 }
 
 static enum err drop(struct served *f, enum err err, int error_number, char *why, size_t why_size)
@@ -309,7 +327,7 @@ void accept_listen_describe(const struct accept_listen *a, const char *newline, 
         struct buf text;
         char count[64];
         buf_init(&text, 4096);
-        describe_one(f, &text);
+        describe_one(f, "this machine", &text);
         snprintf(count, sizeof(count), "; %llu connection%s%s", (unsigned long long)f->connections,
                  f->connections == 1 ? "" : "s", newline);
         if (buf_append_slice(out, buf_slice(&text)) != OK ||

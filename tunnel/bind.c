@@ -64,7 +64,7 @@ static bool is_wildcard_text(const char *address)
     return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-void bind_describe(const struct listener *li, struct buf *out)
+void bind_describe(const struct listener *li, const char *machine, struct buf *out)
 {
     char text[128];
     bool wildcard = false;
@@ -79,9 +79,12 @@ void bind_describe(const struct listener *li, struct buf *out)
         if (buf_append_slice(out, slice_text(text)) != OK)
             return;
     }
-    const char *who = bind_is_loopback(li) ? ", this machine only"
-                      : wildcard           ? ", anyone who reaches this host"
-                                           : ", anyone who reaches that address";
-    if (buf_append_slice(out, slice_text(who)) != OK)
+    bool loopback = bind_is_loopback(li);
+    snprintf(text, sizeof(text), "%s%s%s",
+             loopback   ? ", "
+             : wildcard ? ", anyone who reaches "
+                        : ", anyone who reaches that address of ",
+             machine, loopback ? " only" : "");
+    if (buf_append_slice(out, slice_text(text)) != OK)
         return;
 }

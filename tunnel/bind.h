@@ -16,9 +16,11 @@ enum err bind_listen(struct listener **out, struct loop *l, const struct policy_
                      int family, uint16_t port, listener_accepted *accepted, void *owner,
                      int *error_number) MUST_USE;
 
-/* "127.0.0.1:4406 and [::1]:4406, this machine only"; "0.0.0.0:80, anyone who reaches this host".
+/*
+ * "127.0.0.1:4406 and [::1]:4406, this machine only"; "0.0.0.0:80, anyone who reaches this
+ * machine". machine: how the reader calls the machine that listens: "this machine", "the server".
  */
-void bind_describe(const struct listener *li, struct buf *out);
+void bind_describe(const struct listener *li, const char *machine, struct buf *out);
 /* True if nobody but this machine can connect. */
 bool bind_is_loopback(const struct listener *li);
 

@@ -162,7 +162,7 @@ static void tell_active(const struct forward *f)
     struct buf text;
     buf_init(&text, 4096);
     if (!f->spec.listen.path)
-        bind_describe(f->listener, &text);
+        bind_describe(f->listener, "this machine", &text);
     CLEANUP(mem_cleanup)
     char *bound = f->spec.listen.path ? forward_describe_listen(f) : buf_strdup(&text);
     CLEANUP(mem_cleanup) char *target = forward_describe(f);

@@ -58,12 +58,14 @@ static void tell_active(const struct forward *f)
         return;
     }
     bool ours = transport_peer_ext_info(link_transport(f->set->link))->abort;
-    log_info("remote port %u -> %s from this machine; %s", f->port, target,
-             wants_loopback ? "open on the server's loopback, more only if GatewayPorts yes is "
-                              "set there"
-             : ours         ? "who can reach it is the server's GatewayPorts' to decide"
-                            : "if the server has GatewayPorts no (the usual default), only its own "
-                              "loopback can reach it: ask for GatewayPorts clientspecified there");
+    if (ours)
+        log_info("remote port %u -> %s from this machine", f->port, target);
+    else
+        log_info("remote port %u -> %s from this machine; %s", f->port, target,
+                 wants_loopback
+                     ? "open on the server's loopback, more only if GatewayPorts yes is set there"
+                     : "if the server has GatewayPorts no (the usual default), only its own "
+                       "loopback can reach it: ask for GatewayPorts clientspecified there");
 }
 
 void forward_remote_reply(struct forward *f, bool success, struct slice body)
