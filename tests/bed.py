@@ -7,6 +7,7 @@ end stops by pid whatever it started. Knows nothing of pytest but its skip.
 import contextlib
 import ctypes
 import fcntl
+import functools
 import hashlib
 import os
 import pathlib
@@ -737,6 +738,20 @@ def wait_listen(process, port, netns=None, within_s=WAIT_S):
         return found
 
     return until(look, lambda: "a listener at %d; %s said:\n%s" % (port, process.name, process.err), within_s)
+
+
+@functools.lru_cache(maxsize=None)
+def may_make_hosts():
+    """Root, with a kernel and a container that let it make network namespaces."""
+    if not IS_ROOT:
+        return False
+    name = "adit-try-%d" % os.getpid()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if subprocess.run(["ip", "netns", "add", name], **quiet).returncode != 0:
+        return False
+    works = subprocess.run(["ip", "netns", "exec", name, "ip", "link", "set", "lo", "up"], **quiet).returncode == 0
+    subprocess.run(["ip", "netns", "del", name], **quiet)
+    return works
 
 
 class TwoHosts:

@@ -34,7 +34,7 @@ LIMITS = {  # what a peer knows of ours; the rest of them knows it all
 
 @pytest.fixture
 def place(request):
-    if b.IS_ROOT:
+    if b.may_make_hosts():
         return Place(request.getfixturevalue("two_hosts"))
     return Place()
 
