@@ -9,12 +9,18 @@ import pytest
 from bed import ADIT, ask, free_port, until, wait_listen
 
 
+def is_answering(path):
+    """ssh-add -l ends with 2 where no agent answers, with 1 where one has no keys."""
+    listed = subprocess.run(["ssh-add", "-l"], env=dict(os.environ, SSH_AUTH_SOCK=str(path)), capture_output=True)
+    return listed.returncode != 2
+
+
 @pytest.fixture
 def agent(bed):
     """A running ssh-agent; its socket, and a function that gives it keys."""
     path = str(bed.path("agent.sock"))
     process = bed.run(["ssh-agent", "-D", "-a", path], name="ssh-agent")
-    until(lambda: os.path.exists(path), "the agent's socket")
+    until(lambda: is_answering(path), "the agent to answer")
     env = dict(os.environ, SSH_AUTH_SOCK=path)
 
     def add(*files):

@@ -1,7 +1,5 @@
 """Rekeying under load: new keys each MiB, from either side, while bytes run both ways."""
 
-import re
-
 import pytest
 
 from bed import BothWays, exchange, until
@@ -22,9 +20,10 @@ def test_rekey_each_mib_under_load(bed, server, kind, side):
     sent = exchange(port, 8 * MIB)
     until(lambda: both.results, "the target to see the end")
     assert both.results == [(sent, 8 * MIB)]
-    assert len(re.findall("rekeyed", adit.err)) >= 7, adit.err[-1500:]
+    # A side may pass on a window's worth before it answers a KEXINIT: not every MiB has its own.
+    adit.wait_line("rekeyed", count=4)
     if server == "sshd":
-        assert len(re.findall("SSH2_MSG_NEWKEYS received", up.log)) >= 8
+        up.wait_log("SSH2_MSG_NEWKEYS received", count=5)
 
 
 def test_rekey_by_time_on_an_idle_connection(bed):
