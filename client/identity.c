@@ -116,7 +116,7 @@ static void load_text(struct identity_list *list, const struct identity_request 
     char *comment = NULL;
     enum err err = ERR_DENIED;
     if (is_private(path, st))
-        err = keyfile_parse(&key, &comment, q->crypto, text);
+        err = keyfile_parse(&key, &comment, q->crypto, text, SLICE_NONE);
     mem_free(comment);
     if (err == OK) {
         add(list, path, key, (struct pubkey *)(uintptr_t)privkey_pubkey(key));

@@ -1,7 +1,7 @@
 /*
  * Private keys as text. OpenSSH's own format (PROTOCOL.key) is read and written here; PEM and
- * PKCS#8 are libcrypto's work. Nothing here opens a file or asks for a passphrase: an encrypted
- * key is an answer of its own, never a prompt.
+ * PKCS#8 are libcrypto's work. Nothing here opens a file or asks for a passphrase: that one is
+ * needed is an answer of its own, never a prompt.
  */
 #include "crypto/keyfile.h"
 
@@ -12,6 +12,7 @@
 #include <openssl/rand.h>
 
 #include "crypto/digest.h"
+#include "crypto/keyfile_cipher.h"
 #include "crypto/privkey_internal.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -30,8 +31,10 @@ static const char magic[] = "openssh-key-v1"; /* the NUL behind it is part of th
 struct envelope {
     struct slice cipher;
     struct slice kdf;
+    struct slice kdf_options;
     struct slice public_blob;
     struct slice section;
+    struct slice tag; /* behind the section; empty unless the cipher makes one */
 };
 
 static struct slice blanks_skipped(struct slice text)
@@ -78,15 +81,16 @@ static enum err envelope_parse(struct slice bytes, struct envelope *e)
     struct slice head = reader_bytes(&r, sizeof(magic));
     e->cipher = reader_string(&r);
     e->kdf = reader_string(&r);
-    struct slice kdf_options = reader_string(&r);
+    e->kdf_options = reader_string(&r);
     uint32_t keys = reader_u32(&r);
     e->public_blob = reader_string_max(&r, PUBKEY_BLOB_MAX);
     e->section = reader_string(&r);
+    e->tag = reader_rest(&r);
     TRY(reader_done(&r));
     bool is_clear = slice_is(e->cipher, "none");
     if (!slice_equal(head, slice_of(magic, sizeof(magic))) || keys != 1)
         return ERR_FORMAT;
-    if (is_clear != slice_is(e->kdf, "none") || (is_clear && kdf_options.len))
+    if (is_clear != slice_is(e->kdf, "none") || (is_clear && (e->kdf_options.len || e->tag.len)))
         return ERR_FORMAT;
     return OK;
 }
@@ -252,45 +256,49 @@ static enum err section_key_read(struct reader *r, EVP_PKEY **pkey)
 }
 
 /* PROTOCOL.key: 1, 2, 3 and so on. */
-static bool is_padding(struct slice bytes)
+static bool is_padding(struct slice bytes, size_t block_len)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.ptr[i] != i + 1)
             return false;
     }
-    return bytes.len < SECTION_BLOCK;
+    return bytes.len < block_len;
 }
 
-static enum err section_parse(const struct envelope *e, EVP_PKEY **pkey, struct slice *comment)
+/* A clear section; broken is what two check words that differ mean. */
+static enum err section_parse(struct slice section, size_t block_len, enum err broken,
+                              EVP_PKEY **pkey, struct slice *comment)
 {
     struct reader r;
-    reader_init(&r, e->section);
+    reader_init(&r, section);
     uint32_t check = reader_u32(&r);
     uint32_t again = reader_u32(&r);
-    if (!reader_is_ok(&r) || check != again || e->section.len % SECTION_BLOCK)
+    if (!reader_is_ok(&r) || section.len % block_len)
         return ERR_FORMAT;
+    if (check != again)
+        return broken;
     TRY(section_key_read(&r, pkey));
     *comment = reader_text(&r, COMMENT_MAX);
     struct slice padding = reader_rest(&r);
     TRY(reader_done(&r));
-    return is_padding(padding) ? OK : ERR_FORMAT;
+    return is_padding(padding, block_len) ? OK : ERR_FORMAT;
 }
 
-static enum err envelope_open(struct privkey **out, char **comment, const struct crypto *c,
-                              const struct envelope *e)
+/* The clear section to a key that fits the public half outside. */
+static enum err section_open(struct privkey **out, char **comment, const struct crypto *c,
+                             struct slice section, size_t block_len, enum err broken,
+                             struct slice public_blob)
 {
     struct slice remark = SLICE_NONE;
     EVP_PKEY *pkey = NULL;
-    if (!slice_is(e->cipher, "none"))
-        return ERR_DENIED;
-    enum err err = section_parse(e, &pkey, &remark);
+    enum err err = section_parse(section, block_len, broken, &pkey, &remark);
     if (err != OK) {
         EVP_PKEY_free(pkey);
         return err;
     }
     struct privkey *k;
     TRY(privkey_from_pkey(&k, c, pkey));
-    if (!slice_equal(pubkey_blob(privkey_pubkey(k)), e->public_blob)) {
+    if (!slice_equal(pubkey_blob(privkey_pubkey(k)), public_blob)) {
         privkey_free(k);
         return ERR_CRYPTO;
     }
@@ -300,40 +308,70 @@ static enum err envelope_open(struct privkey **out, char **comment, const struct
     return OK;
 }
 
+static enum err envelope_open(struct privkey **out, char **comment, const struct crypto *c,
+                              const struct envelope *e, struct slice passphrase)
+{
+    if (slice_is(e->cipher, "none"))
+        return section_open(out, comment, c, e->section, SECTION_BLOCK, ERR_FORMAT, e->public_blob);
+    const struct keyfile_cipher *cipher = keyfile_cipher_find(e->cipher);
+    if (!cipher || !slice_is(e->kdf, "bcrypt"))
+        return ERR_UNSUPPORTED;
+    if (!passphrase.ptr)
+        return ERR_DENIED;
+    struct buf clear;
+    buf_init_secret(&clear, TEXT_MAX);
+    enum err err =
+        keyfile_cipher_open(cipher, c, e->kdf_options, passphrase, e->section, e->tag, &clear);
+    if (err == OK)
+        err = section_open(out, comment, c, buf_slice(&clear), keyfile_cipher_block_len(cipher),
+                           ERR_CRYPTO, e->public_blob);
+    buf_done(&clear);
+    return err;
+}
+
 static enum err openssh_parse(struct privkey **out, char **comment, const struct crypto *c,
-                              struct slice text)
+                              struct slice text, struct slice passphrase)
 {
     struct buf bytes;
     struct envelope e;
     buf_init_secret(&bytes, TEXT_MAX);
     enum err err = envelope_read(text, &bytes, &e);
     if (err == OK)
-        err = envelope_open(out, comment, c, &e);
+        err = envelope_open(out, comment, c, &e, passphrase);
     buf_done(&bytes);
     return err;
 }
 
-/* libcrypto asks here instead of at the terminal. */
-static int passphrase_refuse(char *room, int size, int for_writing, void *was_asked)
+/* What libcrypto asks instead of a terminal. */
+struct question {
+    struct slice passphrase;
+    bool was_asked;
+};
+
+static int passphrase_give(char *room, int size, int for_writing, void *question)
 {
-    (void)room;
-    (void)size;
+    struct question *q = question;
     (void)for_writing;
-    *(bool *)was_asked = true;
-    return -1;
+    q->was_asked = true;
+    if (!q->passphrase.ptr || size < 0 || q->passphrase.len > (size_t)size)
+        return -1;
+    if (q->passphrase.len)
+        memcpy(room, q->passphrase.ptr, q->passphrase.len);
+    return (int)q->passphrase.len;
 }
 
 static enum err pem_parse(struct privkey **out, char **comment, const struct crypto *c,
-                          struct slice text)
+                          struct slice text, struct slice passphrase)
 {
-    bool was_asked = false;
+    struct question question = {passphrase, false};
     BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
     CHECK(bio);
-    EVP_PKEY *pkey =
-        PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_refuse, &was_asked, NULL, NULL);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_give, &question, NULL, NULL);
     BIO_free(bio);
+    if (!pkey && question.was_asked)
+        return passphrase.ptr ? ERR_CRYPTO : ERR_DENIED;
     if (!pkey)
-        return was_asked ? ERR_DENIED : ERR_FORMAT;
+        return ERR_FORMAT;
     TRY(privkey_from_pkey(out, c, pkey));
     if (comment)
         *comment = mem_strdup("");
@@ -341,15 +379,15 @@ static enum err pem_parse(struct privkey **out, char **comment, const struct cry
 }
 
 enum err keyfile_parse(struct privkey **out, char **comment, const struct crypto *c,
-                       struct slice text)
+                       struct slice text, struct slice passphrase)
 {
     if (text.len > TEXT_MAX)
         return ERR_LIMIT;
     text = blanks_skipped(text);
     if (text.len == 0)
         return ERR_FORMAT;
-    enum err err = has_prefix(text, begin_line) ? openssh_parse(out, comment, c, text)
-                                                : pem_parse(out, comment, c, text);
+    enum err err = has_prefix(text, begin_line) ? openssh_parse(out, comment, c, text, passphrase)
+                                                : pem_parse(out, comment, c, text, passphrase);
     if (err == OK)
         return OK;
     return crypto_fail(err == ERR_TRUNCATED ? ERR_FORMAT : err);

@@ -8,14 +8,15 @@
 #include "crypto/privkey.h"
 
 /*
- * ERR_FORMAT: no key file. ERR_DENIED: encrypted, needs a passphrase (not built yet: it is an
- * error the caller can name). ERR_UNSUPPORTED: a key type not built; ERR_LIMIT: more than
- * 64 KiB of text, or RSA out of pubkey.h's bounds. comment (may be NULL): caller
- * owns *comment, "" if there is none. The halves of an OpenSSH-format key must agree: ERR_CRYPTO
- * (checked for the other formats, too).
+ * passphrase: for an encrypted file; SLICE_NONE says that none was given (an empty one is not
+ * none). ERR_DENIED: encrypted, and none was given; ERR_CRYPTO: a wrong one, or halves of a key
+ * that do not agree. ERR_FORMAT: no key file. ERR_UNSUPPORTED: a key type, cipher or KDF not built;
+ * ERR_LIMIT: more than 64 KiB of text, RSA out of pubkey.h's bounds, or more rounds of a KDF than
+ * bcrypt_pbkdf.h allows. comment (may be NULL): caller owns *comment, "" if there is none.
+ * A right passphrase costs what the file asks, up to half a minute: not for an event loop.
  */
 enum err keyfile_parse(struct privkey **out, char **comment, const struct crypto *c,
-                       struct slice text) MUST_USE;
+                       struct slice text, struct slice passphrase) MUST_USE;
 
 /* Appends the unencrypted OpenSSH format; "-----BEGIN OPENSSH PRIVATE KEY-----" and so on. */
 enum err keyfile_write(const struct privkey *k, const char *comment, struct buf *out) MUST_USE;

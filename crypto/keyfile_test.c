@@ -282,6 +282,86 @@ static const char k256_text[] =
     "oUQDQgAEjO1ThSOenvyqbiSnmcolS9WY9gChnnwAZm9hxxCCvucJ8AyTdtr2Jl6o\n"
     "v4YfkBxzwlEC4dqp5UtAfrcLvvH8vQ==\n"
     "-----END EC PRIVATE KEY-----\n";
+/* ssh-keygen -t ed25519 -a 1 -Z CIPHER -N secret: beside each, its public half. */
+static const struct {
+    const char *cipher;
+    const char *text;
+    const char *public_line;
+} encrypted[] = {
+    {"aes256-ctr",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDQRxpE0+\n"
+     "BeA+U3lyFytuskAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIPmcxJSN1OuusHxK\n"
+     "VphYH8WKt0PJIg7fgEiqhvtn6HEjAAAAoEgnnQtmefWpxsOh+IJnjF7oW/YKHCbCFB8aVN\n"
+     "BM+kKH44cua38u6pO36eWih542zgOQCcJzUFvrbemSNjBN4imWOsiaX7nF9C7JGiNxCwoG\n"
+     "qfISl3fzl6A6RAnEIojL3yQp3OIjaZsMfnZFbP8R34sLcOqiKrMyBtN60o7eQpvbDGeID1\n"
+     "Qi1wRGgISTQIUvgwQWYj2Jo8sTl4qWmVwHouc=\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPmcxJSN1OuusHxKVphYH8WKt0PJIg7fgEiqhvtn6HEj fixture aes256-ctr"},
+    {"aes192-cbc",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAACmFlczE5Mi1jYmMAAAAGYmNyeXB0AAAAGAAAABAFyJ9WIW\n"
+     "6LOmc+jweaG0ULAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIENX/LjtAFfoIvEz\n"
+     "IPS3/K1olPEuQ9091JUv2R8vv5QxAAAAoP16boiQyLre0IIXjVdwTRJoR7nAKSnXRx35+R\n"
+     "grRmgYZOdg+aT+oitHWJqNAyigB6Tiqskk/eXWRrFpTmT1ppBWTtZkxKyNzIcrx4nTXe1t\n"
+     "G+ZM4PKhPYiyM8QAdgFNk4gBYSwcLcWBBoq5pzVAqiPGxWHnsW5lKhqzA50AxWYLlxHRFA\n"
+     "QraidGgqq8x2RO+ZaP8BUWGS6IKhoZrmVk0GA=\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIENX/LjtAFfoIvEzIPS3/K1olPEuQ9091JUv2R8vv5Qx fixture aes192-cbc"},
+    {"aes256-gcm@openssh.com",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAAFmFlczI1Ni1nY21Ab3BlbnNzaC5jb20AAAAGYmNyeXB0AA\n"
+     "AAGAAAABB8kmZCqfmt/uGZ1LpfYmPSAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAA\n"
+     "IOizdjgnCcwGlPLCOzNGcX00G6mtT1CWYLmpxLHpHA//AAAAsA/3U2tToeCF1hxCosXlhl\n"
+     "iCl9F1oi853Zp8UyETSBktqBuBjKzGrwxOXLOmcLPCR16mzvvDYJ6n0hIXx+jFV/cKlLnk\n"
+     "aqueES7pZsd/j+IKW7x1BoziCGtR3NZBiEtKHfI2PKC4yUYxDHhmHijP5P2ryTBRIrmEXh\n"
+     "PuC8kNJbqE4jp++KUGkLrpS+n0Vg8dAYgBLTLueakGz8JTINIVGTqmBCVSj8C21AVIL9b0\n"
+     "caQO2L33uexfT/SqmRbBZLNtbQ==\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOizdjgnCcwGlPLCOzNGcX00G6mtT1CWYLmpxLHpHA// fixture aes256-gcm@openssh.com"},
+    {"chacha20-poly1305@openssh.com",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAAHWNoYWNoYTIwLXBvbHkxMzA1QG9wZW5zc2guY29tAAAABm\n"
+     "JjcnlwdAAAABgAAAAQ3vnF7WcXx8ORHDUXDz6u2gAAAAEAAAABAAAAMwAAAAtzc2gtZWQy\n"
+     "NTUxOQAAACCEdZ5AIEVIdDmn+nb44JBVHkZEd/EuPdNvWO3/facqZQAAAKhwnLa23tpCeU\n"
+     "DSkzjMm6TQAVkh1ZbBelyjhLjGBQktbiKAR6TnBO7KjRF6Ij8UvMAJCoCG+v7k/OhZo14a\n"
+     "j9vfyxSktd81qGRL1p94L9OfpifGLcVPiD89vUBW9+6P3bmKFuFOeH5bsghDTkxl1x3gC3\n"
+     "WOyGyIQl0eWGliBgQ/micuxihe+/+tAVLvsC0Ma1xl+Fl4Alau5lH+d3VVfowVigxe5X+R\n"
+     "7ZLY/4jonzjwDAgITjZMjOEP\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIR1nkAgRUh0Oaf6dvjgkFUeRkR38S49029Y7f99pypl fixture chacha20-poly1305@openssh.com"},
+    {"aes128-cbc",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAACmFlczEyOC1jYmMAAAAGYmNyeXB0AAAAGAAAABDJju3x1g\n"
+     "aISUg7nM4Eba+XAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIDe3PL3dE47vrPDU\n"
+     "fLEO8QUPQYPff2iA4qGCsTAxB7goAAAAoM+dXsLOSaL6JZwuci67p6qK1jaaGc252QweRk\n"
+     "1rpgSm6aJJIeSJa9vNr0joUbqDviUkERokbf+x/ES28gkge946TQL0uYHNikh9KV1xXYS9\n"
+     "w0l6vesZOaJ3Z3dLElJebpW+9P0nM+1AIbl5+6773s8G54WoUo2wCc3yfp77gCoCA68meV\n"
+     "d4pM09ZjuXyJXNxlpzRYnli/j6A2dfQ1AHij0=\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDe3PL3dE47vrPDUfLEO8QUPQYPff2iA4qGCsTAxB7go fixture aes128-cbc"},
+    {"aes256-cbc",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jYmMAAAAGYmNyeXB0AAAAGAAAABALz/vyAa\n"
+     "2Uej5TPm6gdnIPAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIKnk7cSqrqAtriWI\n"
+     "RIxTFyrXXylwEcaUn6RYgjuzJj4SAAAAoMFigRfrYDGuPodSSQBGoKowKQe+BjM+FDiD4s\n"
+     "XFlPMd9s9n/UHagvgfqFeY+MrgjPyX5smeKUgHeTNOOb1Op44SF4flu800FxyVqH9WK4GF\n"
+     "asS2IWiL5WbdS6u39HJh6lnWsg2Foj42okeq5pPfhV77fEgna0QRftpKXVaovWYbM6eKZK\n"
+     "afb+ykS9Np6icnef84kfw7m3UmIKP0Gjx/BC8=\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKnk7cSqrqAtriWIRIxTFyrXXylwEcaUn6RYgjuzJj4S fixture aes256-cbc"},
+    {"aes128-gcm@openssh.com",
+     "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+     "b3BlbnNzaC1rZXktdjEAAAAAFmFlczEyOC1nY21Ab3BlbnNzaC5jb20AAAAGYmNyeXB0AA\n"
+     "AAGAAAABAS2bqCItFR8wEcPy6gEmxSAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAA\n"
+     "IEy/EpLSVLO0el7RbIM4QSEk+iLL2k2ssFameYP8mRQzAAAAsPyGKPOdjoimYenomNcm2u\n"
+     "0Xm5FTrgzbznqSIyotBrTlqQm62GNXx9jdFtqkHnv4gi08aIognEoMJW70px3Safd8r7SC\n"
+     "OUyI8HxHlhBlJi+cJc3yF2phjjr5Z301tmhXlPaHUgc8CRloOMuhD62vtPqAJmgPBxtwWQ\n"
+     "rNLTPd+lg7boLWABNFkjWq+JUGd1DqjY42g/vRL4EwBXbibg1RQHNvP9DQmWjyM/gIaU1J\n"
+     "nKBwSwKgjRZt2FQ/i1DpgyPeSg==\n"
+     "-----END OPENSSH PRIVATE KEY-----\n",
+     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEy/EpLSVLO0el7RbIM4QSEk+iLL2k2ssFameYP8mRQz fixture aes128-gcm@openssh.com"},
+};
 /* clang-format on */
 
 static int setup(void **state)
@@ -300,7 +380,7 @@ static enum err parse_err(const struct crypto *c, struct slice text)
 {
     struct privkey *k = NULL;
     char *comment = NULL;
-    enum err err = keyfile_parse(&k, &comment, c, text);
+    enum err err = keyfile_parse(&k, &comment, c, text, SLICE_NONE);
     assert_true((err == OK) == (k != NULL) && (err == OK) == (comment != NULL));
     privkey_free(k);
     mem_free(comment);
@@ -359,13 +439,13 @@ static void files_of_real_programs_are_read(void **state)
         const struct fixture *f = &fixtures[i];
         struct privkey *k;
         char *comment;
-        assert_ok(keyfile_parse(&k, &comment, *state, slice_text(f->text)));
+        assert_ok(keyfile_parse(&k, &comment, *state, slice_text(f->text), SLICE_NONE));
         assert_string_equal(comment, f->comment);
         assert_fingerprint(*state, privkey_pubkey(k), f->fingerprint);
         assert_signs(k);
         mem_free(comment);
         privkey_free(k);
-        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(f->text)));
+        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(f->text), SLICE_NONE));
         privkey_free(k);
         struct pubkey *p = NULL;
         assert_int_equal(keyfile_public(&p, *state, slice_text(f->text)),
@@ -383,14 +463,14 @@ static void what_is_written_is_read_again(void **state)
         static const char *const comments[] = {NULL,    "a",      "ab",      "abc",     "abcd",
                                                "abcde", "abcdef", "abcdefg", "abcdefgh"};
         struct privkey *k;
-        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(fixtures[i].text)));
+        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(fixtures[i].text), SLICE_NONE));
         for (size_t j = 0; j < ARRAY_LEN(comments); j++) {
             struct buf text;
             struct privkey *again;
             char *comment;
             buf_init_secret(&text, 65536);
             assert_ok(keyfile_write(k, comments[j], &text));
-            assert_ok(keyfile_parse(&again, &comment, *state, buf_slice(&text)));
+            assert_ok(keyfile_parse(&again, &comment, *state, buf_slice(&text), SLICE_NONE));
             assert_string_equal(comment, comments[j] ? comments[j] : "");
             assert_fingerprint(*state, privkey_pubkey(again), fixtures[i].fingerprint);
             assert_signs(again);
@@ -416,6 +496,88 @@ static void encrypted_keys_are_denied_without_asking(void **state)
     assert_ok(keyfile_public(&p, *state, slice_text(ed25519_encrypted_text)));
     assert_fingerprint(*state, p, "SHA256:+aWoXE7vQxOUQ/NnkcLBo64ZeGLO230t/UvczYOf7xI");
     pubkey_free(p);
+}
+
+static enum err parse_with(struct privkey **k, char **comment, const struct crypto *c,
+                           struct slice text, const char *passphrase)
+{
+    *k = NULL;
+    return keyfile_parse(k, comment, c, text, slice_text(passphrase));
+}
+
+static void every_cipher_of_ssh_keygen_is_read_with_the_passphrase(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(encrypted); i++) {
+        struct slice text = slice_text(encrypted[i].text);
+        struct slice type, remark;
+        struct privkey *k;
+        struct buf blob;
+        char *comment;
+        buf_init(&blob, PUBKEY_BLOB_MAX);
+        assert_ok(pubkey_line_parse(slice_text(encrypted[i].public_line), &type, &blob, &remark));
+        assert_int_equal(parse_err(*state, text), ERR_DENIED);
+        assert_int_equal(parse_with(&k, NULL, *state, text, ""), ERR_CRYPTO);
+        assert_int_equal(parse_with(&k, NULL, *state, text, "secre"), ERR_CRYPTO);
+        assert_int_equal(parse_with(&k, NULL, *state, text, "Secret"), ERR_CRYPTO);
+        assert_ok(parse_with(&k, &comment, *state, text, "secret"));
+        assert_true(slice_equal(pubkey_blob(privkey_pubkey(k)), buf_slice(&blob)));
+        assert_true(slice_is(remark, comment));
+        assert_signs(k);
+        privkey_free(k);
+        mem_free(comment);
+        buf_done(&blob);
+    }
+}
+
+static void pem_and_pkcs8_are_read_with_the_passphrase(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *right;
+    } cases[] = {
+        {rsa_pem_encrypted_text, "secret"},
+        {rsa_pkcs8_encrypted_text, "secret"},
+        {ed25519_encrypted_text, "secret"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct slice text = slice_text(cases[i].text);
+        struct privkey *k;
+        assert_ok(parse_with(&k, NULL, *state, text, cases[i].right));
+        assert_signs(k);
+        privkey_free(k);
+        assert_int_equal(parse_with(&k, NULL, *state, text, "wrong"), ERR_CRYPTO);
+        assert_int_equal(parse_with(&k, NULL, *state, text, ""), ERR_CRYPTO);
+        char *endless CLEANUP(mem_cleanup) = mem_new(5001, 1);
+        memset(endless, 'x', 5000);
+        assert_int_equal(parse_with(&k, NULL, *state, text, endless), ERR_CRYPTO);
+    }
+}
+
+/* A byte of an encrypted file changed: another key never comes of it. */
+static void a_touched_encrypted_file_is_never_another_key(void **state)
+{
+    for (size_t i = 0; i < 4; i++) {
+        char *text = mem_strdup(encrypted[i].text);
+        struct privkey *k, *other;
+        assert_ok(parse_with(&k, NULL, *state, slice_text(text), "secret"));
+        for (size_t at = 36; at + 36 < strlen(text); at += 13) {
+            char kept = text[at];
+            if (kept == '\n')
+                continue;
+            text[at] = kept == 'B' ? 'C' : 'B';
+            enum err err = parse_with(&other, NULL, *state, slice_text(text), "secret");
+            if (err == OK)
+                assert_true(slice_equal(pubkey_blob(privkey_pubkey(other)),
+                                        pubkey_blob(privkey_pubkey(k))));
+            privkey_free(other);
+            text[at] = kept;
+        }
+        for (size_t n = 0; n + 36 < strlen(text); n += 7)
+            assert_int_equal(parse_with(&other, NULL, *state, slice_of(text, n), "secret"),
+                             ERR_FORMAT);
+        privkey_free(k);
+        mem_free(text);
+    }
 }
 
 static void keys_that_are_not_built_are_named_so(void **state)
@@ -557,7 +719,7 @@ static void ed25519_signs_as_rfc_8032_does(void **state)
     struct privkey *k;
     struct reader r;
     forged_text(&good, &text);
-    assert_ok(keyfile_parse(&k, NULL, *state, buf_slice(&text)));
+    assert_ok(keyfile_parse(&k, NULL, *state, buf_slice(&text), SLICE_NONE));
     buf_init(&signature, 200);
     assert_ok(privkey_sign(k, algo_sign_at(0), SLICE_NONE, &signature));
     reader_init(&r, buf_slice(&signature));
@@ -613,6 +775,11 @@ static void envelopes_that_break_the_format_are_refused(void **state)
     f.cipher = "aes256-ctr";
     f.kdf = "bcrypt";
     assert_int_equal(forged_err(*state, f), ERR_DENIED);
+    f.kdf = "scrypt";
+    assert_int_equal(forged_err(*state, f), ERR_UNSUPPORTED);
+    f.kdf = "bcrypt";
+    f.cipher = "3des-cbc";
+    assert_int_equal(forged_err(*state, f), ERR_UNSUPPORTED);
 }
 
 /* The private section of a fixture, one byte at a time: never another key, never a crash. */
@@ -623,7 +790,7 @@ static void a_touched_private_half_is_never_another_key(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct privkey *k;
         struct buf text;
-        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(texts[i])));
+        assert_ok(keyfile_parse(&k, NULL, *state, slice_text(texts[i]), SLICE_NONE));
         buf_init_secret(&text, 65536);
         assert_ok(keyfile_write(k, "", &text));
         struct slice blob = pubkey_blob(privkey_pubkey(k));
@@ -635,7 +802,7 @@ static void a_touched_private_half_is_never_another_key(void **state)
             if (kept == '\n')
                 continue;
             text.data[at] = kept == 'B' ? 'C' : 'B';
-            if (keyfile_parse(&other, NULL, *state, buf_slice(&text)) == OK) {
+            if (keyfile_parse(&other, NULL, *state, buf_slice(&text), SLICE_NONE) == OK) {
                 assert_true(slice_equal(pubkey_blob(privkey_pubkey(other)), blob));
                 privkey_free(other);
             }
@@ -652,6 +819,9 @@ int main(void)
         cmocka_unit_test(files_of_real_programs_are_read),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(encrypted_keys_are_denied_without_asking),
+        cmocka_unit_test(every_cipher_of_ssh_keygen_is_read_with_the_passphrase),
+        cmocka_unit_test(pem_and_pkcs8_are_read_with_the_passphrase),
+        cmocka_unit_test(a_touched_encrypted_file_is_never_another_key),
         cmocka_unit_test(keys_that_are_not_built_are_named_so),
         cmocka_unit_test(text_cut_anywhere_is_no_key),
         cmocka_unit_test(ed25519_signs_as_rfc_8032_does),

@@ -73,7 +73,7 @@ static bool load_key(struct signer *s, const char *path, bool is_default)
     buf_init_secret(&text, KEY_FILE_MAX + 4096);
     enum err err = is_private(fd, path) ? read_key_file(fd, &text) : ERR_DENIED;
     if (err == OK) {
-        err = keyfile_parse(&s->keys[s->count], NULL, s->crypto, buf_slice(&text));
+        err = keyfile_parse(&s->keys[s->count], NULL, s->crypto, buf_slice(&text), SLICE_NONE);
         if (err == OK)
             s->count++;
         else if (err == ERR_DENIED)
