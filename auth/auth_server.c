@@ -6,9 +6,10 @@
 #include "wire/namelist.h"
 #include "wire/numbers.h"
 
-#define SERVICE "ssh-connection"
-#define METHODS "publickey"
-#define OUT_MAX (128 * 1024)
+#define SERVICE     "ssh-connection"
+#define METHODS     "publickey"
+#define OUT_MAX     (128 * 1024)
+#define BANNER_STEP 16384 /* bytes a message: clients need take no more */
 
 static const char malformed[] = "malformed authentication message (RFC 4252)";
 static const char out_of_order[] = "authentication message out of order (RFC 4252)";
@@ -19,7 +20,7 @@ static const char not_read[] = "the peer does not read the answers to its reques
 
 struct auth_server {
     struct auth_server_config config;
-    bool service_accepted, is_asking, is_query, is_done, asked_none;
+    bool service_accepted, said_banner, is_asking, is_query, is_done, asked_none;
     unsigned failures;
     char *user;                    /* NULL before the first request */
     struct buf request;            /* the payload of the question that is out */
@@ -33,7 +34,7 @@ struct auth_server *auth_server_new(const struct auth_server_config *config)
     struct auth_server *a = NEW(struct auth_server);
     a->config = *config;
     buf_init(&a->request, 65536);
-    buf_init(&a->out, OUT_MAX);
+    buf_init(&a->out, OUT_MAX + 2 * config->banner.len);
     return a;
 }
 
@@ -142,6 +143,23 @@ static enum err on_service_request(struct auth_server *a, struct slice payload)
     return OK;
 }
 
+/* The banner (RFC 4252 5.4) stands in front of the first answer. */
+static enum err queue_banner(struct auth_server *a)
+{
+    struct slice rest = a->config.banner;
+    a->said_banner = true;
+    while (rest.len) {
+        struct writer w;
+        size_t n = MIN(rest.len, (size_t)BANNER_STEP);
+        writer_init(&w, &a->out);
+        size_t mark = writer_open(&w);
+        msg_userauth_banner_encode(&w, slice_of(rest.ptr, n));
+        TRY(queue_end(a, &w, mark));
+        rest = slice_of(rest.ptr + n, rest.len - n);
+    }
+    return OK;
+}
+
 /* The user is fixed by the first request: two processes must never mean different ones. */
 static enum err check_user(struct auth_server *a)
 {
@@ -189,6 +207,8 @@ static enum err on_request(struct auth_server *a, struct slice payload,
         msg_userauth_request_decode(buf_slice(&a->request), &a->m) != OK)
         return broken(a, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, malformed);
     TRY(check_user(a));
+    if (!a->said_banner)
+        TRY(queue_banner(a));
     switch (a->m.method) {
     case USERAUTH_PUBLICKEY:
     case USERAUTH_PUBLICKEY_HOSTBOUND:

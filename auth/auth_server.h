@@ -16,6 +16,7 @@ struct auth_server_config {
     struct slice host_key; /* the key this connection was signed with */
     const char *accepted;  /* comma list of signature algorithms */
     unsigned max_tries;    /* failures that end the connection (MaxAuthTries) */
+    struct slice banner;   /* shown before the first answer; empty: none. At most 1 MiB */
 };
 
 struct auth_server *auth_server_new(const struct auth_server_config *config) MUST_USE;

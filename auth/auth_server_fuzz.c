@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
-                                              "ssh-ed25519,rsa-sha2-256", 6};
+                                              "ssh-ed25519,rsa-sha2-256", 6, SLICE_NONE};
     struct auth_server *a = auth_server_new(&config);
     struct reader r;
     bool was_allowed_signed = false;

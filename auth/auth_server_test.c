@@ -21,7 +21,7 @@ static const struct msg_userauth_request query = {
 static void bed_init(struct bed *b, unsigned max_tries)
 {
     const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
-                                              "ssh-ed25519,rsa-sha2-256", max_tries};
+                                              "ssh-ed25519,rsa-sha2-256", max_tries, SLICE_NONE};
     *b = (struct bed){.a = auth_server_new(&config)};
 }
 

@@ -117,12 +117,24 @@ static enum err on_principals(struct key_options *o, char *value, bool on UNUSED
     return keep_once(&o->principals, value, why);
 }
 
-/* NAME=value. The name is checked; nothing runs here that would take it. */
-static enum err on_environment(struct key_options *o UNUSED, char *value, bool on UNUSED,
-                               const char **why)
+/* NAME=value; a name that was given keeps its first value. */
+static enum err on_environment(struct key_options *o, char *value, bool on UNUSED, const char **why)
 {
     size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
-    return n > 0 && value[n] == '=' ? OK : no(why, bad_environment);
+    struct key_rule_list *list = &o->environment;
+    if (n == 0 || value[n] != '=')
+        return no(why, bad_environment);
+    for (size_t i = 0; i < list->count; i++) {
+        if (strncmp(list->items[i], value, n + 1) == 0)
+            return OK;
+    }
+    if (list->count >= KEY_OPTIONS_LIST_MAX) {
+        *why = too_many;
+        return ERR_LIMIT;
+    }
+    list->items = mem_resize(list->items, list->count + 1, sizeof(char *));
+    list->items[list->count++] = mem_strdup(value);
+    return OK;
 }
 
 static enum err on_tunnel(struct key_options *o UNUSED, char *value, bool on UNUSED,
@@ -352,6 +364,7 @@ void key_options_done(struct key_options *o)
 {
     list_done(&o->permit_open);
     list_done(&o->permit_listen);
+    list_done(&o->environment);
     mem_free(o->from);
     mem_free(o->command);
     mem_free(o->principals);

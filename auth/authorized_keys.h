@@ -25,6 +25,7 @@ struct key_options {
     bool needs_verification, needs_no_touch; /* FIDO keys only */
     struct key_rule_list permit_open;        /* "host:port"; count 0: none was given */
     struct key_rule_list permit_listen;      /* "[host:]port" */
+    struct key_rule_list environment;        /* "NAME=value", the first of a name */
     char *from;                              /* address list; NULL: from anywhere */
     char *command;                           /* NULL: none is forced */
     char *principals;                        /* for authorities only */

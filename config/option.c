@@ -255,6 +255,14 @@ static enum err print_list(struct buf *out, const struct option_row *row,
     return OK;
 }
 
+static enum err print_texts(struct buf *out, const struct option_row *row,
+                            const struct string_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        TRY(print_owned(out, row, list->items[i], false));
+    return OK;
+}
+
 static enum err print_forwards(struct buf *out, const struct option_row *row,
                                const struct forward_list *list)
 {
@@ -333,6 +341,8 @@ enum err option_print(const struct option_state *state, const struct option_row 
     case OPTION_APPEND:
     case OPTION_LISTEN:
         return print_list(out, row, FIELD(struct string_list, state, row), false);
+    case OPTION_SUBSYSTEM:
+        return print_texts(out, row, FIELD(struct string_list, state, row));
     case OPTION_FORWARD:
         return print_forwards(out, row, FIELD(struct forward_list, state, row));
     case OPTION_REKEY:
@@ -357,7 +367,7 @@ static void release(struct option_state *state, const struct option_row *row)
         mem_free(*text);
         *text = NULL;
     } else if (row->type == OPTION_LIST || row->type == OPTION_APPEND ||
-               row->type == OPTION_LISTEN) {
+               row->type == OPTION_LISTEN || row->type == OPTION_SUBSYSTEM) {
         string_list_done(field);
     } else if (row->type == OPTION_FORWARD) {
         forward_list_done(field);

@@ -36,6 +36,7 @@ enum option_type {
     OPTION_REKEY,      /* struct rekey_limit */
     OPTION_STARTUPS,   /* struct max_startups */
     OPTION_PORTS,      /* struct port_list, each line appends */
+    OPTION_SUBSYSTEM,  /* struct string_list of "name command ...", the first of a name wins */
     OPTION_LISTEN,     /* struct string_list of "host" or "host:port", each line appends */
 };
 
@@ -58,6 +59,7 @@ enum option_check {
     OPTION_CHECK_NONE,
     OPTION_CHECK_PERMIT_OPEN,   /* any, none, or host:port with '*' for either */
     OPTION_CHECK_PERMIT_LISTEN, /* any, none, or [host:]port with '*' for either */
+    OPTION_CHECK_ASSIGNMENT,    /* NAME=VALUE */
     OPTION_CHECK_USER,          /* USER or USER@HOST; HOST may be a network */
 };
 

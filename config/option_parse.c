@@ -272,6 +272,11 @@ static enum err check_word(const struct parse *p, size_t index)
             return OK;
         return fail(p, index, "%s takes any, none or [host:]port, not \"%s\"", p->row->name,
                     shown(p, index, &room));
+    case OPTION_CHECK_ASSIGNMENT:
+        if (strchr(text, '=') != NULL && text[0] != '=')
+            return OK;
+        return fail(p, index, "%s takes NAME=VALUE, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
     case OPTION_CHECK_USER:
         if (is_user_pattern(text))
             return OK;
@@ -531,6 +536,25 @@ static enum err parse_accepted(const struct parse *p)
     return OK;
 }
 
+/* "name command ...". A name that is there already keeps its command: the first one wins. */
+static enum err parse_subsystem(const struct parse *p)
+{
+    TRY(need_words(p, 1, SIZE_MAX));
+    if (p->line->count < 2)
+        return fail(p, 0, "%s has a name and no command", p->row->name);
+    struct string_list *list = p->field;
+    const char *name = p->line->words[0].text;
+    size_t length = strlen(name);
+    for (size_t i = 0; list != NULL && i < list->count; i++) {
+        if (strncmp(list->items[i], name, length) == 0 && list->items[i][length] == ' ')
+            return OK;
+    }
+    char *text CLEANUP(mem_cleanup) = raw_text(p, 0, p->line->count);
+    if (list != NULL)
+        string_list_add(list, text);
+    return OK;
+}
+
 static enum err parse_value(const struct parse *p)
 {
     switch (p->row->type) {
@@ -574,6 +598,8 @@ static enum err parse_value(const struct parse *p)
         return parse_ports(p);
     case OPTION_LISTEN:
         return parse_listen(p);
+    case OPTION_SUBSYSTEM:
+        return parse_subsystem(p);
     }
     return ERR_BUG;
 }
@@ -581,7 +607,8 @@ static enum err parse_value(const struct parse *p)
 static bool is_appending(const struct option_row *row)
 {
     return row->type == OPTION_APPEND || row->type == OPTION_FORWARD || row->type == OPTION_PORTS ||
-           row->type == OPTION_LISTEN || (row->flags & OPTION_MANY);
+           row->type == OPTION_LISTEN || row->type == OPTION_SUBSYSTEM ||
+           (row->flags & OPTION_MANY);
 }
 
 enum err option_parse(struct option_state *state, enum option_scope scope,
@@ -599,7 +626,9 @@ enum err option_parse(struct option_state *state, enum option_scope scope,
     size_t count;
     size_t index = (size_t)(row - option_rows(scope, &count));
     CHECK(index < count);
-    if (state == NULL || state->is_frozen[index] || (state->is_set[index] && !is_appending(row)))
+    /* Those of a Match block stand in front of the global ones, name by name. */
+    bool is_frozen = state != NULL && state->is_frozen[index] && row->type != OPTION_SUBSYSTEM;
+    if (state == NULL || is_frozen || (state->is_set[index] && !is_appending(row)))
         return parse_value(&p);
     p.field = (char *)state + row->offset;
     TRY(parse_value(&p));

@@ -76,9 +76,8 @@ static void retired_and_debian_keywords_are_known(void **state)
 static void restrictions_that_are_not_built_are_marked(void **state)
 {
     static const char *const names[] = {
-        "AllowGroups",           "DenyGroups",  "ForceCommand", "ChrootDirectory",
-        "AuthenticationMethods", "RevokedKeys", "PermitTTY",    "RefuseConnection",
-        "PerSourcePenalties",
+        "AllowGroups", "DenyGroups",       "ChrootDirectory",    "AuthenticationMethods",
+        "RevokedKeys", "RefuseConnection", "PerSourcePenalties",
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -256,6 +255,10 @@ static void values_are_read_or_refused(void **state)
         {S, "ListenAddress", "::1 rdomain 1", "ListenAddress rdomain is not built yet"},
         {S, "Subsystem", "sftp\t/usr/lib/openssh/sftp-server",
          "subsystem sftp /usr/lib/openssh/sftp-server\n"},
+        {S, "Subsystem", "sftp", "Subsystem has a name and no command"},
+        {S, "SetEnv", "A=1 B=2", "setenv A=1\nsetenv B=2\n"},
+        {S, "SetEnv", "A", "SetEnv takes NAME=VALUE, not \"A\""},
+        {S, "AcceptEnv", "LANG LC_*", "acceptenv LANG\nacceptenv LC_*\n"},
         {S, "ForceCommand", "echo \"a b\"", "forcecommand echo \"a b\"\n"},
         {S, "AuthorizedKeysFile", ".ssh/a /etc/keys/%u",
          "authorizedkeysfile .ssh/a /etc/keys/%u\n"},

@@ -74,7 +74,16 @@ struct server_options {
     int max_auth_tries;
     struct max_startups max_startups;
     int max_sessions;
-    char *pid_file; /* "none": none */
+    /* Sessions. */
+    bool permit_session; /* ours: no shell and no command at all with "no" */
+    bool permit_tty, permit_user_rc, print_motd, print_last_log, expose_auth_info;
+    char *force_command;           /* "none": none */
+    struct string_list subsystems; /* "NAME COMMAND..." */
+    struct string_list accept_env; /* patterns of names */
+    struct string_list set_env;    /* NAME=VALUE */
+    char *permit_user_environment; /* "no", "yes" or patterns of names */
+    char *banner;                  /* a path, or "none" */
+    char *pid_file;                /* "none": none */
     enum log_level log_level;
     char *ciphers; /* final comma lists */
     char *macs;

@@ -507,6 +507,9 @@ static int socket_option(int fd, int option)
 /* Watches fd; *restore: it was blocking, and others may share the open file. */
 static struct loop_watch *watch(struct fd_stream *f, int fd, bool *restore)
 {
+    *restore = false;
+    if (fd < 0)
+        return NULL;
     int flags = fcntl(fd, F_GETFL);
     struct loop_watch *w = loop_watch_new(f->loop, fd, combined_ready, f);
     *restore = w && flags >= 0 && !(flags & O_NONBLOCK) && socket_option(fd, SO_TYPE) < 0;

@@ -17,7 +17,12 @@
 
 void account_set(struct account *a, const char *name, const char *home, uid_t uid)
 {
-    *a = (struct account){true, uid, mem_strdup(name), mem_strdup(home)};
+    *a = (struct account){.is_known = true,
+                          .uid = uid,
+                          .gid = (gid_t)-1,
+                          .name = mem_strdup(name),
+                          .home = mem_strdup(home),
+                          .shell = mem_strdup("")};
 }
 
 void account_find(const char *user, struct account *a)
@@ -26,6 +31,9 @@ void account_find(const char *user, struct account *a)
     struct passwd entry, *found = NULL;
     if (getpwnam_r(user, &entry, room, ENTRY_MAX, &found) == 0 && found) {
         account_set(a, found->pw_name, found->pw_dir, found->pw_uid);
+        a->gid = found->pw_gid;
+        mem_free(a->shell);
+        a->shell = mem_strdup(found->pw_shell);
         return;
     }
     account_set(a, "", "", (uid_t)-1);
@@ -36,6 +44,7 @@ void account_done(struct account *a)
 {
     mem_free(a->name);
     mem_free(a->home);
+    mem_free(a->shell);
     *a = (struct account){.is_known = false};
 }
 

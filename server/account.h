@@ -12,7 +12,8 @@
 struct account {
     bool is_known;
     uid_t uid;
-    char *name, *home; /* owned; "" if unknown */
+    gid_t gid;
+    char *name, *home, *shell; /* owned; "" if unknown */
 };
 
 /* Looks the name up in the password database. account_done in any case. */

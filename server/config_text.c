@@ -81,16 +81,10 @@ static enum err write_all(int fd, struct slice bytes)
     return OK;
 }
 
-enum err config_text_to_fd(const struct server_options *o, int *fd)
+static enum err seal(struct slice text, int *fd)
 {
-    struct buf text;
-    buf_init(&text, CONFIG_FILE_MAX);
-    enum err err = server_options_print(o, &text);
-    *fd = err == OK ? memfd_create("aditd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
-    if (err == OK && *fd < 0)
-        err = ERR_IO;
-    if (err == OK)
-        err = write_all(*fd, buf_slice(&text));
+    *fd = memfd_create("aditd-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    enum err err = *fd < 0 ? ERR_IO : write_all(*fd, text);
     if (err == OK &&
         fcntl(*fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
         err = ERR_IO;
@@ -98,7 +92,38 @@ enum err config_text_to_fd(const struct server_options *o, int *fd)
         close(*fd);
         *fd = -1;
     }
+    return err;
+}
+
+enum err config_text_to_fd(const struct server_options *o, int *fd)
+{
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_MAX);
+    *fd = -1;
+    enum err err = server_options_print(o, &text);
+    if (err == OK)
+        err = seal(buf_slice(&text), fd);
     buf_done(&text);
+    return err;
+}
+
+enum err config_text_banner(const struct server_options *o, int *fd)
+{
+    struct stat st;
+    *fd = -1;
+    if (strcmp(o->banner, "none") == 0)
+        return OK;
+    int file = open(o->banner, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file < 0)
+        return OK;
+    struct buf text;
+    buf_init(&text, CONFIG_TEXT_BANNER_MAX + 16384);
+    enum err err = OK;
+    if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_TEXT_BANNER_MAX &&
+        read_all(file, &text) == OK)
+        err = seal(buf_slice(&text), fd);
+    buf_done(&text);
+    close(file);
     return err;
 }
 

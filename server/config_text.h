@@ -17,6 +17,14 @@ void config_text_log_report(const struct report *r);
 /* A sealed memory file, close-on-exec, that holds the options as text. ERR_IO, ERR_LIMIT. */
 enum err config_text_to_fd(const struct server_options *o, int *fd) MUST_USE;
 
+#define CONFIG_TEXT_BANNER_MAX (1u << 20)
+
+/*
+ * A sealed copy of the Banner file, close-on-exec; *fd is -1 with OK where there is none, or none
+ * that can be read.
+ */
+enum err config_text_banner(const struct server_options *o, int *fd) MUST_USE;
+
 /* Fills o (initialised) from such a file; fd stays open. ERR_CONFIG, ERR_IO. */
 enum err config_text_from_fd(int fd, struct server_options *o) MUST_USE;
 

@@ -11,6 +11,8 @@
 #include "server/config_text.h"
 #include "server/supervisor_internal.h"
 
+#define LAUNCHES_SPARE 16 /* those that are about to end */
+
 static enum err send_message(struct ipc *to, const struct role_msg *m, const int *fds,
                              size_t fd_count)
 {
@@ -89,6 +91,86 @@ void connection_signed(struct supervisor *s, uint32_t id, struct slice signature
     }
 }
 
+/* ---- sessions ---- */
+
+static void launcher_exited(void *owner, int status, int signal_number)
+{
+    struct launch *l = owner;
+    if (signal_number)
+        log_error("aditd-session died of signal %d", signal_number);
+    log_debug("aditd-session ended with status %d", status);
+    l->connection->launch_count--;
+    list_remove(&l->link);
+    mem_free(l);
+}
+
+static enum err spawn_launcher(struct connection *c, int worker_fd, int *ipc_fd)
+{
+    struct supervisor *s = c->supervisor;
+    int pair[2];
+    const char *arguments[8] = {NULL};
+    supervisor_child_arguments(s, PROGRAM_SESSION, s->options.log_level, arguments);
+    TRY(ipc_pair(pair));
+    int fds[] = {-1, -1, STDERR_FILENO, pair[1], c->config_fd, worker_fd};
+    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_SESSION],
+                              .arguments = (char *const *)(uintptr_t)arguments,
+                              .fds = fds,
+                              .fd_count = ARRAY_LEN(fds)};
+    struct launch *l = NEW(struct launch);
+    l->connection = c;
+    enum err err = child_new(&l->child, s->loop, &spec, launcher_exited, l);
+    close(pair[1]);
+    if (err != OK) {
+        close(pair[0]);
+        mem_free(l);
+        return err;
+    }
+    list_append(&c->launches, &l->link);
+    c->launch_count++;
+    *ipc_fd = pair[0];
+    return OK;
+}
+
+/* What the worker asked, and what only the supervisor says: who, from where, with which key. */
+static enum err launch(struct connection *c, const struct role_msg *asked, int worker_fd)
+{
+    struct buf bytes;
+    struct role_msg m = *asked;
+    int ipc_fd;
+    m.kind = ROLE_MSG_LAUNCH;
+    m.user = slice_text(c->user);
+    m.key = buf_slice(&c->login_key);
+    m.options = buf_slice(&c->key_options);
+    m.address = slice_text(c->address);
+    m.port = c->port;
+    m.local_address = slice_text(c->local_address);
+    m.local_port = c->local_port;
+    buf_init(&bytes, ROLE_MSG_MAX);
+    enum err err = role_msg_encode(&m, &bytes);
+    if (err == OK)
+        err = spawn_launcher(c, worker_fd, &ipc_fd);
+    if (err == OK) {
+        err = ipc_send_blocking(ipc_fd, buf_slice(&bytes), NULL, 0); /* the first: never full */
+        close(ipc_fd);
+    }
+    buf_done(&bytes);
+    return err;
+}
+
+static void on_session(struct connection *c, const struct role_msg *m, const int *fds,
+                       size_t fd_count)
+{
+    if (session_order_step(&c->order, SESSION_ASK_SESSION) != OK || fd_count != 1) {
+        cut(c, "a session may not be asked for now");
+        return;
+    }
+    /* Without an answer the worker sees its descriptor end, and the session with it. */
+    if (c->launch_count >= c->max_sessions + LAUNCHES_SPARE)
+        log_error("too many sessions of %s port %u at once", c->address, c->port);
+    else if (launch(c, m, fds[0]) != OK)
+        log_error("a session of %s port %u cannot be launched", c->address, c->port);
+}
+
 /* ---- login questions ---- */
 
 static void log_answer(struct connection *c, const struct role_msg *m)
@@ -136,6 +218,7 @@ static void answer(struct connection *c, struct role_msg *m)
     if (is_login) {
         loop_timer_close(c->grace);
         c->grace = NULL;
+        CHECK(keep(&c->key_options, m->options) == OK);
     }
     struct role_msg out = {.kind = ROLE_MSG_ANSWER,
                            .is_allowed = m->is_allowed,
@@ -183,6 +266,7 @@ static enum err resolve_for(struct connection *c)
     enum err err = sshd_config_resolve(c->supervisor->config, &facts, &options, &report);
     if (err == OK)
         err = config_text_to_fd(&options, &c->config_fd);
+    c->max_sessions = (unsigned)options.max_sessions;
     config_text_log_report(&report);
     report_done(&report);
     server_options_done(&options);
@@ -232,6 +316,7 @@ static void on_auth(struct connection *c, const struct role_msg *m)
         return;
     }
     c->has_signature = m->has_signature;
+    CHECK(keep(&c->login_key, m->key) == OK);
     if (fix_user(c, m->user) != OK)
         cut(c, "the user name changed, or no options hold for it");
     else if (ask_authz(c, m) != OK)
@@ -245,8 +330,6 @@ static void worker_message(void *owner, enum err err, struct slice bytes, const 
 {
     struct connection *c = owner;
     struct role_msg m;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
     if (err == ERR_EOF) {
         ipc_close(c->ipc);
         c->ipc = NULL;
@@ -258,8 +341,12 @@ static void worker_message(void *owner, enum err err, struct slice bytes, const 
         cut(c, "its worker sent what is no message");
     else if (m.kind == ROLE_MSG_SIGN)
         on_sign(c, &m);
+    else if (m.kind == ROLE_MSG_SESSION)
+        on_session(c, &m, fds, fd_count);
     else
         on_auth(c, &m);
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
 }
 
 static void worker_exited(void *owner, int status, int signal_number)
@@ -305,7 +392,7 @@ static enum err spawn_worker(struct connection *c, int in, int out, int config_f
     return err;
 }
 
-static enum err greet_worker(struct connection *c)
+static enum err greet_worker(struct connection *c, int banner_fd)
 {
     struct supervisor *s = c->supervisor;
     for (size_t i = 0; i < s->host_key_count; i++) {
@@ -320,14 +407,14 @@ static enum err greet_worker(struct connection *c)
                          .port = c->port,
                          .local_address = slice_text(c->local_address),
                          .local_port = c->local_port};
-    return send_message(c->ipc, &m, NULL, 0);
+    return send_message(c->ipc, &m, &banner_fd, banner_fd >= 0 ? 1 : 0);
 }
 
 static enum err start_worker(struct connection *c, int in, int out)
 {
     struct server_options options;
     struct report report;
-    int config_fd = -1;
+    int config_fd = -1, banner_fd = -1;
     struct connection_facts facts = {.host = c->address,
                                      .address = c->address,
                                      .local_address = c->local_address,
@@ -340,7 +427,9 @@ static enum err start_worker(struct connection *c, int in, int out)
     if (err == OK)
         err = spawn_worker(c, in, out, config_fd, options.log_level);
     if (err == OK)
-        err = greet_worker(c);
+        err = config_text_banner(&options, &banner_fd);
+    if (err == OK)
+        err = greet_worker(c, banner_fd);
     if (err == OK)
         session_order_init(&c->order, (unsigned)options.max_auth_tries);
     if (err == OK && options.login_grace_time_s) {
@@ -350,6 +439,8 @@ static enum err start_worker(struct connection *c, int in, int out)
     config_text_log_report(&report);
     if (config_fd >= 0)
         close(config_fd);
+    if (banner_fd >= 0)
+        close(banner_fd);
     report_done(&report);
     server_options_done(&options);
     return err;
@@ -381,6 +472,9 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
     buf_init(&c->session_id, ROLE_MSG_HASH_MAX);
     buf_init(&c->signing_key, ROLE_MSG_KEY_MAX);
     buf_init(&c->host_key, ROLE_MSG_KEY_MAX);
+    buf_init(&c->login_key, ROLE_MSG_KEY_MAX);
+    buf_init(&c->key_options, ROLE_MSG_OPTIONS_MAX);
+    list_init(&c->launches);
     list_append(&s->connections, &c->link);
     enum err err = start_worker(c, in, out);
     if (err == OK)
@@ -408,6 +502,10 @@ void connection_free(struct connection *c)
         child_kill(c->worker, SIGKILL);
         child_forget(c->worker);
     }
+    LIST_FOR (l, &c->launches, struct launch, link) {
+        child_forget(l->child); /* it sees the worker's end, and is reaped */
+        mem_free(l);
+    }
     loop_timer_close(c->grace);
     if (c->config_fd >= 0)
         close(c->config_fd);
@@ -416,5 +514,7 @@ void connection_free(struct connection *c)
     buf_done(&c->signing_key);
     buf_done(&c->session_id);
     buf_done(&c->host_key);
+    buf_done(&c->login_key);
+    buf_done(&c->key_options);
     mem_free(c);
 }

@@ -16,7 +16,8 @@
 
 const char *program_name(enum program program)
 {
-    static const char *const names[PROGRAM_COUNT] = {"aditd-sign", "aditd-authz", "aditd-work"};
+    static const char *const names[PROGRAM_COUNT] = {"aditd-sign", "aditd-authz", "aditd-work",
+                                                     "aditd-session"};
     return names[program];
 }
 

@@ -12,6 +12,7 @@ enum program {
     PROGRAM_SIGN,
     PROGRAM_AUTHZ,
     PROGRAM_WORK,
+    PROGRAM_SESSION,
     PROGRAM_COUNT,
 };
 

@@ -6,7 +6,7 @@
 
 #include "io/ipc.h"
 
-int role_start(int argc, char **argv, const char *program)
+int role_start_unlimited(int argc, char **argv, const char *program)
 {
     enum log_level level = LOG_INFO;
     int i = 1;
@@ -23,11 +23,16 @@ int role_start(int argc, char **argv, const char *program)
     log_set_level(level);
     if (!to_system || !role_log_to_system(program))
         role_log_set_name(program);
-    struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)prctl(PR_SET_NAME, program); /* run by descriptor, it would be called by a number */
     return i;
+}
+
+int role_start(int argc, char **argv, const char *program)
+{
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    return role_start_unlimited(argc, argv, program);
 }
 
 enum err role_send(int fd, const struct role_msg *m)

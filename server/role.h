@@ -18,6 +18,9 @@
  */
 int role_start(int argc, char **argv, const char *program);
 
+/* The same without the limit on core files, which a program run by it would inherit. */
+int role_start_unlimited(int argc, char **argv, const char *program);
+
 /* ERR_LIMIT, ERR_EOF, ERR_IO. */
 enum err role_send(int fd, const struct role_msg *m) MUST_USE;
 

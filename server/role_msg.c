@@ -75,7 +75,35 @@ static const struct field answer_fields[] = {
     END,
 };
 
-#define WAY(from_, to_) (1u << ((from_)*4 + (to_)))
+#define SESSION                                                                                    \
+    NUMBER(FIELD_U32, session_kind), BYTES(FIELD_TEXT, command, ROLE_MSG_COMMAND_MAX),             \
+        NUMBER(FIELD_BOOL, has_pty), BYTES(FIELD_TEXT, term, ROLE_MSG_NAME_MAX),                   \
+        NUMBER(FIELD_U32, columns), NUMBER(FIELD_U32, rows), NUMBER(FIELD_U32, width_px),          \
+        NUMBER(FIELD_U32, height_px), BYTES(FIELD_BYTES, modes, ROLE_MSG_MODES_MAX),               \
+        BYTES(FIELD_BYTES, environment, ROLE_MSG_ENVIRON_MAX)
+
+static const struct field session_fields[] = {SESSION, END};
+static const struct field launch_fields[] = {
+    SESSION,
+    BYTES(FIELD_TEXT, user, ROLE_MSG_USER_MAX),
+    BYTES(FIELD_BYTES, key, ROLE_MSG_KEY_MAX),
+    BYTES(FIELD_TEXT, options, ROLE_MSG_OPTIONS_MAX),
+    BYTES(FIELD_TEXT, address, ROLE_MSG_ADDRESS_MAX),
+    NUMBER(FIELD_PORT, port),
+    BYTES(FIELD_TEXT, local_address, ROLE_MSG_ADDRESS_MAX),
+    NUMBER(FIELD_PORT, local_port),
+    END,
+};
+static const struct field started_fields[] = {END};
+static const struct field signal_fields[] = {NUMBER(FIELD_U32, signal_number), END};
+static const struct field exited_fields[] = {
+    NUMBER(FIELD_U32, status),
+    BYTES(FIELD_TEXT, signal_name, ROLE_MSG_NAME_MAX),
+    NUMBER(FIELD_BOOL, is_core),
+    END,
+};
+
+#define WAY(from_, to_) (1u << ((from_)*ROLE_COUNT + (to_)))
 
 static const struct {
     enum role_msg_kind kind;
@@ -93,6 +121,11 @@ static const struct {
     {ROLE_MSG_AUTHZ, WAY(ROLE_SUPERVISOR, ROLE_AUTHZ), authz_fields},
     {ROLE_MSG_ANSWER, WAY(ROLE_AUTHZ, ROLE_SUPERVISOR) | WAY(ROLE_SUPERVISOR, ROLE_WORK),
      answer_fields},
+    {ROLE_MSG_SESSION, WAY(ROLE_WORK, ROLE_SUPERVISOR), session_fields},
+    {ROLE_MSG_LAUNCH, WAY(ROLE_SUPERVISOR, ROLE_SESSION), launch_fields},
+    {ROLE_MSG_STARTED, WAY(ROLE_SESSION, ROLE_WORK), started_fields},
+    {ROLE_MSG_SIGNAL, WAY(ROLE_WORK, ROLE_SESSION), signal_fields},
+    {ROLE_MSG_EXITED, WAY(ROLE_SESSION, ROLE_WORK), exited_fields},
 };
 
 static bool is_number(enum field_type type)

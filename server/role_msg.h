@@ -14,6 +14,8 @@ enum role {
     ROLE_SIGN,
     ROLE_AUTHZ,
     ROLE_WORK,
+    ROLE_SESSION,
+    ROLE_COUNT,
 };
 
 enum role_msg_kind {
@@ -25,6 +27,11 @@ enum role_msg_kind {
     ROLE_MSG_AUTH,         /* a worker's question: may this key log this user in? */
     ROLE_MSG_AUTHZ,        /* the same from the supervisor, with what it knows itself */
     ROLE_MSG_ANSWER,       /* the answer to both */
+    ROLE_MSG_SESSION,      /* a worker's question, with a descriptor: start this session */
+    ROLE_MSG_LAUNCH,       /* the same to aditd-session, with what the supervisor knows itself */
+    ROLE_MSG_STARTED,      /* to the worker: its descriptors (terminal; or stdin, stdout, stderr) */
+    ROLE_MSG_SIGNAL,       /* a worker's wish: this signal to the session's processes */
+    ROLE_MSG_EXITED,       /* to the worker: how the command ended. The last message */
 };
 
 #define ROLE_MSG_MAX           65536
@@ -36,6 +43,11 @@ enum role_msg_kind {
 #define ROLE_MSG_ADDRESS_MAX   64
 #define ROLE_MSG_OPTIONS_MAX   8192
 #define ROLE_MSG_TEXT_MAX      1024
+#define ROLE_MSG_COMMAND_MAX   24576
+#define ROLE_MSG_MODES_MAX     1024
+#define ROLE_MSG_ENVIRON_MAX   8192
+
+enum role_session_kind { ROLE_SESSION_SHELL, ROLE_SESSION_EXEC, ROLE_SESSION_SUBSYSTEM };
 
 /* Fields that a kind does not have are empty. Slices borrow from the bytes that were decoded. */
 struct role_msg {
@@ -55,6 +67,18 @@ struct role_msg {
     struct slice options;     /* ANSWER: the options of the authorized_keys line */
     struct slice fingerprint; /* ANSWER: "ED25519 SHA256:..." */
     struct slice text;        /* ANSWER: why not, for the log */
+    /* SESSION, LAUNCH. LAUNCH has the login's user, key, options and addresses, too. */
+    uint32_t session_kind; /* enum role_session_kind */
+    struct slice command;  /* EXEC: the command; SUBSYSTEM: its name */
+    uint32_t has_pty;      /* 0 or 1 */
+    struct slice term;
+    uint32_t columns, rows, width_px, height_px;
+    struct slice modes;       /* RFC 4254 8 */
+    struct slice environment; /* NAME=VALUE, each with a NUL behind it */
+    uint32_t signal_number;   /* SIGNAL */
+    uint32_t status;          /* EXITED: the exit status, if signal_name is empty */
+    struct slice signal_name; /* EXITED: "TERM"; RFC 4254 6.10 */
+    uint32_t is_core;         /* 0 or 1 */
 };
 
 /* Appends the message; ERR_LIMIT: a field beyond its cap, or out's cap. */

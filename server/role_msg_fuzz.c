@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf again;
     if (size == 0)
         return 0;
-    enum role from = (enum role)(data[0] % 4), to = (enum role)(data[0] / 4 % 4);
+    enum role from = (enum role)(data[0] % ROLE_COUNT);
+    enum role to = (enum role)(data[0] / ROLE_COUNT % ROLE_COUNT);
     struct slice bytes = slice_of(data + 1, size - 1);
     if (role_msg_decode(bytes, from, to, &m) != OK)
         return 0;

@@ -93,8 +93,8 @@ static void a_message_comes_from_its_own_side_only(void **state UNUSED)
         struct buf bytes;
         struct role_msg m;
         encode(&role_msg_samples[i].m, &bytes);
-        for (int way = 0; way < 16; way++) {
-            enum role from = (enum role)(way / 4), to = (enum role)(way % 4);
+        for (int way = 0; way < ROLE_COUNT * ROLE_COUNT; way++) {
+            enum role from = (enum role)(way / ROLE_COUNT), to = (enum role)(way % ROLE_COUNT);
             bool may = from == role_msg_samples[i].from && to == role_msg_samples[i].to;
             for (size_t j = 0; j < ARRAY_LEN(others); j++)
                 may = may || (others[j].kind == role_msg_samples[i].m.kind &&
@@ -142,12 +142,23 @@ static void the_greatest_question_fits_into_a_record(void **state UNUSED)
     m.signature = slice_of(bytes, ROLE_MSG_SIGNATURE_MAX);
     encode(&m, &out);
     buf_done(&out);
+    m = role_msg_samples[9].m; /* LAUNCH */
+    char *text CLEANUP(mem_cleanup) = mem_new(ROLE_MSG_COMMAND_MAX + 1, 1);
+    memset(text, 'c', ROLE_MSG_COMMAND_MAX);
+    m.command = slice_text(text);
+    m.options = slice_of(text, ROLE_MSG_OPTIONS_MAX);
+    m.environment = slice_of(text, ROLE_MSG_ENVIRON_MAX);
+    m.modes = slice_of(text, ROLE_MSG_MODES_MAX);
+    m.key = slice_of(bytes, ROLE_MSG_KEY_MAX);
+    m.user = slice_text(user);
+    encode(&m, &out);
+    buf_done(&out);
 }
 
 static void unknown_kinds_are_no_messages(void **state UNUSED)
 {
     static const uint8_t kinds[][4] = {
-        {0, 0, 0, 0}, {0, 0, 0, 9}, {255, 255, 255, 255}, {1, 0, 0, 1}};
+        {0, 0, 0, 0}, {0, 0, 0, 14}, {255, 255, 255, 255}, {1, 0, 0, 1}};
     struct role_msg m;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         assert_int_equal(role_msg_decode(slice_of(kinds[i], 4), ROLE_SIGN, ROLE_SUPERVISOR, &m),
@@ -166,7 +177,7 @@ static void joined_pieces_of_messages_keep_the_fuzzers_promise(void **state UNUS
         buf_init(&joined, 2 * ROLE_MSG_MAX);
         for (size_t cut = 0; cut < MIN(buf_len(&a), buf_len(&b)); cut++) {
             uint8_t way =
-                (uint8_t)(role_msg_samples[i].from + 4 * (unsigned)role_msg_samples[i].to);
+                (uint8_t)(role_msg_samples[i].from + ROLE_COUNT * (unsigned)role_msg_samples[i].to);
             buf_clear(&joined);
             assert_ok(buf_append(&joined, &way, 1));
             assert_ok(buf_append(&joined, buf_slice(&a).ptr, cut));

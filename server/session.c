@@ -1,4 +1,4 @@
-/* Session channels of a tunnel account. */
+/* Session channels of one link: who gets a command, and the page of those who get none. */
 #include "server/session.h"
 
 #include "base/log.h"
@@ -33,8 +33,9 @@ struct session {
 struct sessions {
     struct link *link;
     const struct accept_listen *forwards;
-    struct list open;
-    unsigned count, max;
+    struct list open; /* pages */
+    unsigned count;   /* of them */
+    struct session_runs runs;
     bool is_door_closed;
 };
 
@@ -209,13 +210,14 @@ static const struct channel_ops session_ops = {
 
 /* ---- the link's sessions ---- */
 
-struct sessions *sessions_new(struct link *l, const struct accept_listen *forwards, unsigned max)
+struct sessions *sessions_new(struct link *l, const struct accept_listen *forwards,
+                              const struct session_setup *setup)
 {
     struct sessions *s = NEW(struct sessions);
     s->link = l;
     s->forwards = forwards;
-    s->max = max;
     list_init(&s->open);
+    session_runs_init(&s->runs, l, setup);
     return s;
 }
 
@@ -225,15 +227,21 @@ void sessions_free(struct sessions *s)
         return;
     LIST_FOR (each, &s->open, struct session, link)
         session_free(each);
+    session_runs_done(&s->runs);
     mem_free(s);
 }
 
 void sessions_open(struct sessions *s, struct channel *ch)
 {
-    if (s->is_door_closed || s->count >= s->max) {
+    unsigned max = (unsigned)s->runs.setup.options->max_sessions;
+    if (s->is_door_closed || s->count + s->runs.count >= max) {
         link_refuse(s->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED,
                     s->is_door_closed ? "no more sessions were announced"
                                       : "no more sessions on this connection (MaxSessions)");
+        return;
+    }
+    if (s->runs.setup.options->permit_session) {
+        session_runs_accept(&s->runs, ch);
         return;
     }
     struct session *each = NEW(struct session);

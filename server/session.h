@@ -1,18 +1,19 @@
 /*
- * Session channels of a tunnel account: there is no shell and no command. A shell request gets a
- * page of the user's own forwards, line by line, until Ctrl-C; a command gets one sentence and
- * status 1. Nothing is ever executed here.
+ * Session channels of one link. Where sessions are permitted, session_run.c has them. With
+ * "PermitSession no" there is no shell and no command: a shell request gets a page of the user's
+ * own forwards, line by line, until Ctrl-C; a command gets one sentence and status 1.
  */
 #ifndef ADIT_SERVER_SESSION_H
 #define ADIT_SERVER_SESSION_H
 
+#include "server/session_run.h"
 #include "tunnel/accept_listen.h"
 
 struct sessions; /* those of one link */
 
-/* forwards is borrowed. max: MaxSessions. */
+/* forwards and what setup points to are borrowed. */
 struct sessions *sessions_new(struct link *l, const struct accept_listen *forwards,
-                              unsigned max) MUST_USE;
+                              const struct session_setup *setup) MUST_USE;
 void sessions_free(struct sessions *s); /* NULL allowed; before link_free */
 
 /* Accepts or refuses a LINK_OPEN_REQUEST of type "session". */

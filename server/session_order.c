@@ -5,11 +5,11 @@
 
 /* clang-format off */
 static const enum session_phase next_phase[SESSION_PHASES][SESSION_STEPS] = {
-    /*                ASK_SIGN     SIGNED       ASK_AUTH     REFUSED      ALLOWED     ENDED */
-    [SESSION_NEW]  = {SESSION_NEW, SESSION_KEX, NONE,        NONE,        NONE,       SESSION_GONE},
-    [SESSION_KEX]  = {SESSION_KEX, SESSION_KEX, SESSION_KEX, SESSION_KEX, SESSION_OK, SESSION_GONE},
-    [SESSION_OK]   = {SESSION_OK,  SESSION_OK,  NONE,        NONE,        NONE,       SESSION_GONE},
-    [SESSION_GONE] = {NONE,        NONE,        NONE,        NONE,        NONE,       SESSION_GONE},
+    /*                ASK_SIGN     SIGNED       ASK_AUTH     REFUSED      ALLOWED     ASK_SESSION ENDED */
+    [SESSION_NEW]  = {SESSION_NEW, SESSION_KEX, NONE,        NONE,        NONE,       NONE,       SESSION_GONE},
+    [SESSION_KEX]  = {SESSION_KEX, SESSION_KEX, SESSION_KEX, SESSION_KEX, SESSION_OK, NONE,       SESSION_GONE},
+    [SESSION_OK]   = {SESSION_OK,  SESSION_OK,  NONE,        NONE,        NONE,       SESSION_OK, SESSION_GONE},
+    [SESSION_GONE] = {NONE,        NONE,        NONE,        NONE,        NONE,       NONE,       SESSION_GONE},
 };
 /* clang-format on */
 
@@ -34,6 +34,7 @@ static enum err check_flags(const struct session_order *o, enum session_step ste
     case SESSION_REFUSED:
     case SESSION_ALLOWED:
         return o->is_asking ? OK : ERR_PROTOCOL;
+    case SESSION_ASK_SESSION:
     case SESSION_ENDED:
     case SESSION_STEPS:
         break;

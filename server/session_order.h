@@ -19,8 +19,9 @@ enum session_step {
     SESSION_ASK_SIGN,
     SESSION_SIGNED,
     SESSION_ASK_AUTH,
-    SESSION_REFUSED, /* also: a query was answered, whatever the answer */
-    SESSION_ALLOWED, /* a verified signature let the user in */
+    SESSION_REFUSED,     /* also: a query was answered, whatever the answer */
+    SESSION_ALLOWED,     /* a verified signature let the user in */
+    SESSION_ASK_SESSION, /* a shell, a command or a subsystem */
     SESSION_ENDED,
     SESSION_STEPS,
 };

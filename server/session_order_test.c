@@ -81,12 +81,12 @@ static void bring(struct session_order *o, enum session_phase phase)
 
 static void each_phase_allows_its_questions_and_no_others(void **state UNUSED)
 {
-    static const bool may_ask[SESSION_PHASES][2] = {
-        /* SIGN, AUTH */
-        [SESSION_NEW] = {true, false},
-        [SESSION_KEX] = {true, true},
-        [SESSION_OK] = {true, false},
-        [SESSION_GONE] = {false, false},
+    static const bool may_ask[SESSION_PHASES][3] = {
+        /* SIGN, AUTH, SESSION */
+        [SESSION_NEW] = {true, false, false},
+        [SESSION_KEX] = {true, true, false},
+        [SESSION_OK] = {true, false, true},
+        [SESSION_GONE] = {false, false, false},
     };
     struct session_order o;
     for (int phase = 0; phase < SESSION_PHASES; phase++) {
@@ -94,6 +94,8 @@ static void each_phase_allows_its_questions_and_no_others(void **state UNUSED)
         assert_int_equal(session_order_step(&o, SESSION_ASK_SIGN) == OK, may_ask[phase][0]);
         bring(&o, (enum session_phase)phase);
         assert_int_equal(session_order_step(&o, SESSION_ASK_AUTH) == OK, may_ask[phase][1]);
+        bring(&o, (enum session_phase)phase);
+        assert_int_equal(session_order_step(&o, SESSION_ASK_SESSION) == OK, may_ask[phase][2]);
         assert_non_null(session_phase_name((enum session_phase)phase));
     }
 }

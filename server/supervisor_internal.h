@@ -57,9 +57,20 @@ struct connection {
     bool has_signature, is_first_refusal_said;
     int config_fd; /* effective for this user; -1 before the first question */
     char *user;    /* fixed by the first question; NULL before */
+    /* Of the login that was allowed, for its sessions. */
+    struct buf login_key, key_options;
+    struct list launches;
+    unsigned launch_count, max_sessions;
     /* From what aditd-sign signed. */
     struct buf signing_hash, signing_key;
     struct buf session_id, host_key;
+};
+
+/* One session's launcher: its end is watched, so that they can be counted. */
+struct launch {
+    struct list link;
+    struct connection *connection;
+    struct child *child;
 };
 
 /* supervisor.c */

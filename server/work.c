@@ -22,6 +22,7 @@
 #define HOST_KEYS_MAX   32
 #define QUEUE_CAP       (1024 * 1024)
 #define STATUS_PROTOCOL 255
+#define BANNER_STEP     16384
 
 struct work {
     struct loop *loop;
@@ -43,7 +44,8 @@ struct work {
     struct accept_direct *direct;
     struct accept_listen *listen;
     struct sessions *sessions;
-    bool is_up;
+    bool is_up, is_openssh; /* the client */
+    struct buf banner;
     int status;
 };
 
@@ -55,6 +57,19 @@ static void tell_supervisor(struct work *w, const struct role_msg *m)
         ipc_send(w->ipc, buf_slice(&bytes), NULL, 0) != OK)
         link_fail(w->link, ERR_IO, SSH_DISCONNECT_BY_APPLICATION, "the server cannot answer now");
     buf_done(&bytes);
+}
+
+/* A session's question goes the same way; a refusal to send is the session's alone. */
+static enum err ask_session(void *owner, const struct role_msg *m, int fd)
+{
+    struct work *w = owner;
+    struct buf bytes;
+    buf_init(&bytes, ROLE_MSG_MAX);
+    enum err err = w->ipc ? role_msg_encode(m, &bytes) : ERR_EOF;
+    if (err == OK)
+        err = ipc_send(w->ipc, buf_slice(&bytes), &fd, 1);
+    buf_done(&bytes);
+    return err;
 }
 
 /* ---- policy ---- */
@@ -222,7 +237,12 @@ static void go_up(struct work *w)
     w->is_up = true;
     w->direct = accept_direct_new(w->link, &w->policy);
     w->listen = accept_listen_new(w->link, &w->policy, forwards_changed, w);
-    w->sessions = sessions_new(w->link, w->listen, (unsigned)w->options.max_sessions);
+    const struct session_setup setup = {.options = &w->options,
+                                        .key = &w->key,
+                                        .is_openssh = w->is_openssh,
+                                        .ask = ask_session,
+                                        .owner = w};
+    w->sessions = sessions_new(w->link, w->listen, &setup);
 }
 
 static void on_global_request(struct work *w, const struct link_event *e)
@@ -276,6 +296,7 @@ static void on_link(void *owner, const struct link_event *e)
     switch (e->kind) {
     case LINK_IDENT:
         log_debug("Remote protocol identification %s", ESCAPED(e->text));
+        w->is_openssh = memmem(e->text.ptr, e->text.len, "OpenSSH", 7) != NULL;
         break;
     case LINK_NEED_SIGNATURE:
         ask_signature(w, e->text);
@@ -326,6 +347,21 @@ static void keep_host_key(struct work *w, const struct role_msg *m)
         .key_type = slice_strdup(m->name), .blob = slice_of(blob, m->key.len)};
 }
 
+/* The supervisor's copy of the Banner file: the worker opens none. */
+static enum err read_banner(struct work *w, int fd)
+{
+    for (;;) {
+        uint8_t *room;
+        TRY(buf_reserve(&w->banner, BANNER_STEP, &room));
+        ssize_t n = pread(fd, room, BANNER_STEP, (off_t)buf_len(&w->banner));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? ERR_IO : OK;
+        buf_commit(&w->banner, (size_t)n);
+    }
+}
+
 /* The supervisor's greeting, before any loop exists: the host keys, then who connected. */
 static enum err read_greeting(struct work *w)
 {
@@ -337,6 +373,8 @@ static enum err read_greeting(struct work *w)
         int fds[IPC_FDS_MAX];
         size_t fd_count = 0;
         err = ipc_recv_blocking(ROLE_IPC_FD, &record, fds, &fd_count);
+        if (fd_count && read_banner(w, fds[0]) != OK)
+            log_error("the banner cannot be read");
         for (size_t i = 0; i < fd_count; i++)
             close(fds[i]);
         if (err == OK)
@@ -447,6 +485,7 @@ static int serve(struct work *w)
         .alive_count_max = (uint32_t)w->options.client_alive_count_max,
         .accepted_algorithms = w->options.pubkey_accepted_algorithms,
         .max_auth_tries = (unsigned)w->options.max_auth_tries,
+        .banner = buf_slice(&w->banner),
     };
     w->link = link_new(&config, connection_stream(w));
     loop_run(w->loop);
@@ -470,6 +509,7 @@ static void work_done(struct work *w)
     mem_free(w->address);
     mem_free(w->local_address);
     mem_free(w->user);
+    buf_done(&w->banner);
     key_options_done(&w->key);
     server_options_done(&w->options);
     rng_free(w->rng);
@@ -481,6 +521,7 @@ int main(int argc, char **argv)
     struct work w = {.status = STATUS_PROTOCOL};
     (void)role_start(argc, argv, "aditd-work");
     server_options_init(&w.options);
+    buf_init(&w.banner, CONFIG_TEXT_BANNER_MAX + BANNER_STEP);
     w.crypto = crypto_new();
     if (!w.crypto) {
         log_fatal("libcrypto lacks an algorithm that is needed");

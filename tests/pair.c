@@ -167,7 +167,8 @@ static void on_secured(struct pair_end *e)
     struct pair *p = e->pair;
     if (e->is_server) {
         struct auth_server_config config = {transport_session_id(e->transport),
-                                            transport_server_key(e->transport), ALL_SIGN, 6};
+                                            transport_server_key(e->transport), ALL_SIGN, 6,
+                                            SLICE_NONE};
         e->auth_server = auth_server_new(&config);
         return;
     }

@@ -277,6 +277,21 @@ enum err link_fill(struct channel_user *u, struct stream *s, size_t *n)
     return OK;
 }
 
+bool link_has_room(struct channel_user *u)
+{
+    struct link *l = u->link;
+    struct slice waiting;
+    if (l->dead || !u->channel)
+        return false;
+    send_control(l);
+    bool is_open = channel_may_send(u->channel) > 0;
+    if (is_open && !l->blocked && !l->leaving && !next_payload(l, &waiting))
+        return true;
+    if (is_open && list_is_empty(&u->waiting))
+        list_append(&l->waiting, &u->waiting);
+    return false;
+}
+
 void link_touch(struct link *l)
 {
     if (!l->said_down)
@@ -555,7 +570,7 @@ static void on_secured(struct link *l)
     if (l->config.transport->role == TRANSPORT_SERVER) {
         struct auth_server_config config = {
             transport_session_id(l->transport), transport_server_key(l->transport),
-            l->config.accepted_algorithms, l->config.max_auth_tries};
+            l->config.accepted_algorithms, l->config.max_auth_tries, l->config.banner};
         l->auth_server = auth_server_new(&config);
     }
     say(l, (struct link_event){.kind = LINK_SECURED});

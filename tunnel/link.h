@@ -92,6 +92,7 @@ struct link_config {
     /* Server: */
     const char *accepted_algorithms; /* for publickey */
     unsigned max_auth_tries;
+    struct slice banner; /* borrowed */
 };
 
 /* What a TCP socket needs before it carries a link: no Nagle, a short queue in the kernel. */
@@ -132,6 +133,11 @@ void link_say(struct link *l, const char *text);
  * `writable` comes when it is worth trying again.
  */
 enum err link_fill(struct channel_user *u, struct stream *s, size_t *n) MUST_USE;
+/*
+ * Whether something small may be queued on the channel now (channel_send_stderr), so that a source
+ * that has no packet slots waits as those do. If not, `writable` comes when it is worth trying.
+ */
+bool link_has_room(struct channel_user *u);
 /* Something was queued on a channel: the flush at the end of the turn sends it. */
 void link_touch(struct link *l);
 /* The user has bytes of this turn gathered: its flush comes. */

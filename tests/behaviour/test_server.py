@@ -26,7 +26,7 @@ def ssh_words(bed, server, *more):
 
 
 def test_plain_ssh_without_N_gets_a_page_of_its_forwards(bed):
-    server, port = bed.aditd(), free_port()
+    server, port = bed.aditd(PermitSession="no"), free_port()
     argv = ssh_words(bed, server, "-R", "%d:127.0.0.1:%d" % (port, bed.echo().port), bed.login(server))
     ssh = bed.run(argv, stdin=subprocess.PIPE)
     wait_listen(ssh, port)
@@ -36,7 +36,7 @@ def test_plain_ssh_without_N_gets_a_page_of_its_forwards(bed):
 
 
 def test_ctrl_c_at_the_page_ends_ssh(bed):
-    server = bed.aditd()
+    server = bed.aditd(PermitSession="no")
     argv = ssh_words(bed, server, "-tt", bed.login(server))
     leader, follower = pty.openpty()
     ssh = bed.run(argv, stdin=follower, stdout=subprocess.PIPE)
@@ -49,7 +49,7 @@ def test_ctrl_c_at_the_page_ends_ssh(bed):
 
 @pytest.mark.parametrize("words", [("uptime",), ("-s", "sftp")])
 def test_a_command_is_refused_in_words(bed, words):
-    server = bed.aditd()
+    server = bed.aditd(PermitSession="no", Subsystem="sftp /usr/lib/openssh/sftp-server")
     options = ["-s"] if words[0] == "-s" else []
     argv = ssh_words(bed, server, *options, bed.login(server), words[-1])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
@@ -254,7 +254,7 @@ def test_an_unprivileged_user_can_serve_himself(bed):
     account = pwd.getpwnam("nobody")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="adit-nobody-"))
     bed.at_end(lambda: shutil.rmtree(folder))
-    for program in ("aditd", "aditd-sign", "aditd-authz", "aditd-work"):
+    for program in ("aditd", "aditd-sign", "aditd-authz", "aditd-work", "aditd-session"):
         shutil.copy(BIN / program, folder / program)  # the tree may be closed to nobody
     host_key, port = folder / "host_key", free_port()
     for source, name in ((bed.keys.host(), "host_key"), (str(bed.keys.authorized), "authorized")):
