@@ -12,15 +12,27 @@ struct algo_set {
     const char *kind_name;
     const char *const *built; /* by preference, NULL at the end; -Q lists it */
     const char *const *known; /* OpenSSH's others; may be patterns for families of names */
-    const char *proposal;     /* the default comma list */
+    const char *proposal;     /* the default comma list, of a server */
+    const char *client;       /* the same of a client */
 };
 
 #define KEX_DEFAULT                                                                                \
     "curve25519-sha256,curve25519-sha256@libssh.org,"                                              \
     "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
+/* For old servers; that ours offers them must be configured. */
+#define KEX_CLIENT_DEFAULT                                                                         \
+    KEX_DEFAULT ",diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,"                    \
+                "diffie-hellman-group14-sha256"
 static const char *const kex_built[] = {
-    "curve25519-sha256",  "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",           NULL,
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group18-sha512",
+    "diffie-hellman-group14-sha256",
+    NULL,
 };
 static const char *const kex_known[] = {
     "mlkem768x25519-sha256",
@@ -32,9 +44,6 @@ static const char *const kex_known[] = {
     "diffie-hellman-group-exchange-sha1",
     "diffie-hellman-group1-sha1",
     "diffie-hellman-group14-sha1",
-    "diffie-hellman-group14-sha256",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group18-sha512",
     NULL,
 };
 
@@ -123,11 +132,14 @@ static const char *const compression_built[] = {"none", NULL};
 static const char *const compression_known[] = {"zlib@openssh.com", "zlib", NULL};
 
 static const struct algo_set sets[] = {
-    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_known, KEX_DEFAULT},
-    [ALGO_NAMES_HOST_KEY] = {"key algorithm", host_key_built, host_key_known, HOST_KEY_DEFAULT},
-    [ALGO_NAMES_CIPHER] = {"cipher", cipher_built, cipher_known, CIPHER_DEFAULT},
-    [ALGO_NAMES_MAC] = {"MAC", mac_built, mac_known, MAC_DEFAULT},
-    [ALGO_NAMES_COMPRESSION] = {"compression method", compression_built, compression_known, "none"},
+    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_known, KEX_DEFAULT,
+                        KEX_CLIENT_DEFAULT},
+    [ALGO_NAMES_HOST_KEY] = {"key algorithm", host_key_built, host_key_known, HOST_KEY_DEFAULT,
+                             HOST_KEY_DEFAULT},
+    [ALGO_NAMES_CIPHER] = {"cipher", cipher_built, cipher_known, CIPHER_DEFAULT, CIPHER_DEFAULT},
+    [ALGO_NAMES_MAC] = {"MAC", mac_built, mac_known, MAC_DEFAULT, MAC_DEFAULT},
+    [ALGO_NAMES_COMPRESSION] = {"compression method", compression_built, compression_known, "none",
+                                "none"},
 };
 
 static const struct algo_set *set_of(enum algo_kind kind)
@@ -143,8 +155,7 @@ const char *algo_names_kind_name(enum algo_kind kind)
 
 const char *algo_names_default(enum algo_kind kind, bool is_client)
 {
-    (void)is_client; /* both sides prefer alike as long as no side-specific method is built */
-    return set_of(kind)->proposal;
+    return is_client ? set_of(kind)->client : set_of(kind)->proposal;
 }
 
 const char *algo_names_built(enum algo_kind kind, size_t index)

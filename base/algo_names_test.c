@@ -2,6 +2,36 @@
 #include "base/algo_names.h"
 #include "tests/unit.h"
 
+/* Every name of the list is in all, and none before its forerunner. */
+static void assert_in_order(const char *list, const char *all)
+{
+    char *names = mem_strdup(list);
+    char *padded = mem_printf(",%s,", all);
+    char *rest = names;
+    const char *at = padded;
+    for (char *name; (name = strsep(&rest, ","));) {
+        char *wanted = mem_printf(",%s,", name);
+        at = strstr(at, wanted);
+        assert_non_null(at);
+        at += strlen(name);
+        mem_free(wanted);
+    }
+    mem_free(padded);
+    mem_free(names);
+}
+
+static void groups_are_a_clients_last_resort(void **state)
+{
+    (void)state;
+    assert_string_equal(algo_names_default(ALGO_NAMES_KEX, false),
+                        "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
+                        "ecdh-sha2-nistp384,ecdh-sha2-nistp521");
+    assert_string_equal(algo_names_default(ALGO_NAMES_KEX, true),
+                        "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
+                        "ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group16-sha512,"
+                        "diffie-hellman-group18-sha512,diffie-hellman-group14-sha256");
+}
+
 static void every_default_is_built_and_in_order(void **state)
 {
     (void)state;
@@ -15,8 +45,8 @@ static void every_default_is_built_and_in_order(void **state)
             mem_free(joined);
             joined = longer;
         }
-        assert_string_equal(joined, algo_names_default((enum algo_kind)kind, true));
-        assert_string_equal(joined, algo_names_default((enum algo_kind)kind, false));
+        assert_in_order(algo_names_default((enum algo_kind)kind, true), joined);
+        assert_in_order(algo_names_default((enum algo_kind)kind, false), joined);
         mem_free(joined);
         assert_non_null(algo_names_kind_name((enum algo_kind)kind));
     }
@@ -53,7 +83,9 @@ static void specifications_apply(void **state)
          NULL, NULL},
         {ALGO_NAMES_KEX, "+diffie-hellman-group14-sha1", OK,
          "curve25519-sha256,curve25519-sha256@libssh.org,"
-         "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521",
+         "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
+         "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,"
+         "diffie-hellman-group14-sha256",
          "diffie-hellman-group14-sha1", NULL},
         {ALGO_NAMES_HOST_KEY, "rsa-*,ssh-ed25519", OK, "rsa-sha2-512,rsa-sha2-256,ssh-ed25519",
          NULL, NULL},
@@ -83,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_built_and_in_order),
+        cmocka_unit_test(groups_are_a_clients_last_resort),
         cmocka_unit_test(specifications_apply),
     };
     return RUN_TESTS(tests);

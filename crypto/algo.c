@@ -1,7 +1,7 @@
 /*
  * The tables of algorithms, and the libcrypto objects behind them. A name that is not in a table
- * here does not exist for the rest of the house: no CBC, no SHA-1 signatures, no finite-field
- * groups. Which of them are offered, and in which order, is configuration and not known here.
+ * here does not exist for the rest of the house: no CBC, no SHA-1 signatures, no group of 1024
+ * bits. Which of them are offered, and in which order, is configuration and not known here.
  */
 #include "crypto/algo.h"
 
@@ -14,11 +14,14 @@
 
 /* clang-format off */
 static const struct algo_kex kexes[] = {
-    {"curve25519-sha256",            KEX_CURVE25519, DIGEST_SHA256},
-    {"curve25519-sha256@libssh.org", KEX_CURVE25519, DIGEST_SHA256},
-    {"ecdh-sha2-nistp256",           KEX_NISTP256,   DIGEST_SHA256},
-    {"ecdh-sha2-nistp384",           KEX_NISTP384,   DIGEST_SHA384},
-    {"ecdh-sha2-nistp521",           KEX_NISTP521,   DIGEST_SHA512},
+    {"curve25519-sha256",             KEX_CURVE25519, DIGEST_SHA256},
+    {"curve25519-sha256@libssh.org",  KEX_CURVE25519, DIGEST_SHA256},
+    {"ecdh-sha2-nistp256",            KEX_NISTP256,   DIGEST_SHA256},
+    {"ecdh-sha2-nistp384",            KEX_NISTP384,   DIGEST_SHA384},
+    {"ecdh-sha2-nistp521",            KEX_NISTP521,   DIGEST_SHA512},
+    {"diffie-hellman-group16-sha512", KEX_DH_GROUP16, DIGEST_SHA512},
+    {"diffie-hellman-group18-sha512", KEX_DH_GROUP18, DIGEST_SHA512},
+    {"diffie-hellman-group14-sha256", KEX_DH_GROUP14, DIGEST_SHA256},
 };
 
 /* Ed25519 hashes inside; its row's digest is what RFC 8032 uses there. */

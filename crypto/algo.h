@@ -18,7 +18,15 @@ void crypto_free(struct crypto *c);
 
 enum digest_kind { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512, DIGEST_MD5 };
 
-enum kex_kind { KEX_CURVE25519, KEX_NISTP256, KEX_NISTP384, KEX_NISTP521 };
+enum kex_kind {
+    KEX_CURVE25519,
+    KEX_NISTP256,
+    KEX_NISTP384,
+    KEX_NISTP521,
+    KEX_DH_GROUP14,
+    KEX_DH_GROUP16,
+    KEX_DH_GROUP18,
+};
 struct algo_kex {
     const char *name;
     enum kex_kind kind;

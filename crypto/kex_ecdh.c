@@ -1,6 +1,7 @@
 /*
- * Elliptic-curve Diffie-Hellman over libcrypto: X25519 and the three NIST curves. Peer's points
- * are checked here before they meet our key. Does not know the exchange hash or who signs it.
+ * Elliptic-curve Diffie-Hellman over libcrypto: X25519 and the three NIST curves, and the
+ * door to the groups of kex_dh. Peer's points are checked here before they meet our key. Does not
+ * know the exchange hash or who signs it.
  */
 #include "crypto/kex_ecdh.h"
 
@@ -8,12 +9,15 @@
 #include <openssl/params.h>
 
 #include "crypto/crypto_internal.h"
+#include "crypto/kex_dh.h"
 #include "wire/writer.h"
 
-#define FIELD_MAX 66 /* nistp521 */
+#define FIELD_MAX  66   /* nistp521 */
+#define PUBLIC_MAX 1025 /* group18, with a zero byte in front */
 
 struct kex_client {
-    EVP_PKEY *pkey;
+    EVP_PKEY *pkey; /* NULL for a group */
+    struct kex_dh *group;
     const struct algo_kex *algo;
 };
 
@@ -116,20 +120,31 @@ static enum err agree(const struct kex_type *type, EVP_PKEY *own, struct slice p
     return err;
 }
 
+static struct kex_client *client_make(const struct algo_kex *algo, EVP_PKEY *pkey,
+                                      struct kex_dh *group)
+{
+    struct kex_client *k = NEW(struct kex_client);
+    *k = (struct kex_client){.pkey = pkey, .group = group, .algo = algo};
+    return k;
+}
+
 enum err kex_client_new(struct kex_client **out, const struct crypto *c,
                         const struct algo_kex *algo, struct buf *public_out)
 {
     (void)c;
+    if (kex_dh_is_for(algo->kind)) {
+        struct kex_dh *group;
+        TRY(kex_dh_new(&group, algo->kind, public_out));
+        *out = client_make(algo, NULL, group);
+        return OK;
+    }
     EVP_PKEY *pkey = key_generate(type_of(algo));
     enum err err = pkey ? public_append(type_of(algo), pkey, public_out) : ERR_CRYPTO;
     if (err != OK) {
         EVP_PKEY_free(pkey);
         return crypto_fail(err);
     }
-    struct kex_client *k = NEW(struct kex_client);
-    k->pkey = pkey;
-    k->algo = algo;
-    *out = k;
+    *out = client_make(algo, pkey, NULL);
     return OK;
 }
 
@@ -138,19 +153,42 @@ void kex_client_free(struct kex_client *k)
     if (!k)
         return;
     EVP_PKEY_free(k->pkey);
+    kex_dh_free(k->group);
     mem_free(k);
 }
 
 enum err kex_client_finish(struct kex_client *k, struct slice server_public, struct buf *secret)
 {
+    if (k->group)
+        return kex_dh_finish(k->group, server_public, secret);
     enum err err = agree(type_of(k->algo), k->pkey, server_public, secret);
     return err == OK ? OK : crypto_fail(err);
+}
+
+/* Nothing is appended unless both parts are there: a value in range is the only condition. */
+static enum err group_server(const struct algo_kex *algo, struct slice client_public,
+                             struct buf *public_out, struct buf *secret)
+{
+    struct kex_dh *group;
+    struct buf value;
+    buf_init(&value, PUBLIC_MAX);
+    enum err err = kex_dh_new(&group, algo->kind, &value);
+    if (err == OK) {
+        err = kex_dh_finish(group, client_public, secret);
+        if (err == OK)
+            err = buf_append_slice(public_out, buf_slice(&value));
+        kex_dh_free(group);
+    }
+    buf_done(&value);
+    return err;
 }
 
 enum err kex_server(const struct crypto *c, const struct algo_kex *algo, struct slice client_public,
                     struct buf *public_out, struct buf *secret)
 {
     (void)c;
+    if (kex_dh_is_for(algo->kind))
+        return group_server(algo, client_public, public_out, secret);
     const struct kex_type *type = type_of(algo);
     EVP_PKEY *own = key_generate(type);
     enum err err = own ? agree(type, own, client_public, secret) : ERR_CRYPTO;

@@ -1,6 +1,7 @@
 /*
  * Key agreement as a KEM, so that hybrids fit: the client makes a public value, the server answers
- * it, the client finishes. RFC 5656 4, RFC 8731. The shared secret comes out already encoded as it
+ * it, the client finishes. RFC 5656 4, RFC 8731; and the groups of kex_dh.h (RFC 8268).
+ * The shared secret comes out already encoded as it
  * enters the exchange hash and the key derivation (an mpint here, a string for hybrids later).
  */
 #ifndef ADIT_CRYPTO_KEX_ECDH_H
@@ -17,8 +18,8 @@ void kex_client_free(struct kex_client *k);
 
 /*
  * The server's public value -> the encoded shared secret K, appended to secret (init it with
- * buf_init_secret). ERR_FORMAT: wrong length or not on the curve; ERR_CRYPTO: all-zero X25519
- * result (RFC 8731 3).
+ * buf_init_secret). ERR_FORMAT: wrong length, not on the curve or out of range; ERR_CRYPTO:
+ * all-zero X25519 result (RFC 8731 3).
  */
 enum err kex_client_finish(struct kex_client *k, struct slice server_public,
                            struct buf *secret) MUST_USE;
