@@ -101,22 +101,25 @@ static const char *const cipher_known[] = {
 };
 
 #define MAC_DEFAULT                                                                                \
-    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
+    "umac-64-etm@openssh.com,umac-128-etm@openssh.com,"                                            \
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"                                 \
+    "umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512"
+/* SHA-1 is for who asks for it by name. */
 static const char *const mac_built[] = {
+    "umac-64-etm@openssh.com",
+    "umac-128-etm@openssh.com",
     "hmac-sha2-256-etm@openssh.com",
     "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha1-etm@openssh.com",
+    "umac-64@openssh.com",
+    "umac-128@openssh.com",
     "hmac-sha2-256",
     "hmac-sha2-512",
+    "hmac-sha1",
     NULL,
 };
 static const char *const mac_known[] = {
-    "umac-64@openssh.com",
-    "umac-128@openssh.com",
-    "umac-64-etm@openssh.com",
-    "umac-128-etm@openssh.com",
-    "hmac-sha1",
     "hmac-sha1-96",
-    "hmac-sha1-etm@openssh.com",
     "hmac-sha1-96-etm@openssh.com",
     "hmac-md5",
     "hmac-md5-96",

@@ -48,10 +48,16 @@ static const char *const cipher_names[CIPHER_ROWS] = {
 };
 
 static const struct algo_mac macs[] = {
-    {"hmac-sha2-256-etm@openssh.com", DIGEST_SHA256, 32, 32, true},
-    {"hmac-sha2-512-etm@openssh.com", DIGEST_SHA512, 64, 64, true},
-    {"hmac-sha2-256",                 DIGEST_SHA256, 32, 32, false},
-    {"hmac-sha2-512",                 DIGEST_SHA512, 64, 64, false},
+    {"umac-64-etm@openssh.com",       MAC_UMAC, 0,             16,  8, true},
+    {"umac-128-etm@openssh.com",      MAC_UMAC, 0,             16, 16, true},
+    {"hmac-sha2-256-etm@openssh.com", MAC_HMAC, DIGEST_SHA256, 32, 32, true},
+    {"hmac-sha2-512-etm@openssh.com", MAC_HMAC, DIGEST_SHA512, 64, 64, true},
+    {"hmac-sha1-etm@openssh.com",     MAC_HMAC, DIGEST_SHA1,   20, 20, true},
+    {"umac-64@openssh.com",           MAC_UMAC, 0,             16,  8, false},
+    {"umac-128@openssh.com",          MAC_UMAC, 0,             16, 16, false},
+    {"hmac-sha2-256",                 MAC_HMAC, DIGEST_SHA256, 32, 32, false},
+    {"hmac-sha2-512",                 MAC_HMAC, DIGEST_SHA512, 64, 64, false},
+    {"hmac-sha1",                     MAC_HMAC, DIGEST_SHA1,   20, 20, false},
 };
 
 static const char *const digest_names[DIGEST_KINDS] = {
@@ -137,9 +143,10 @@ static bool fetch_symmetric(struct crypto *c)
         c->ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
         ok = ok && c->ciphers[i];
     }
+    c->aes_block = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
     c->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     c->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
-    return ok && c->hmac && c->poly1305;
+    return ok && c->aes_block && c->hmac && c->poly1305;
 }
 
 static bool fetch_asymmetric(struct crypto *c)
@@ -188,6 +195,7 @@ void crypto_free(struct crypto *c)
         EVP_MD_free(c->digests[i]);
     for (size_t i = 0; i < ARRAY_LEN(c->ciphers); i++)
         EVP_CIPHER_free(c->ciphers[i]);
+    EVP_CIPHER_free(c->aes_block);
     EVP_MAC_free(c->hmac);
     EVP_MAC_free(c->poly1305);
     for (size_t i = 0; i < ARRAY_LEN(c->keymgmts); i++)

@@ -52,9 +52,11 @@ struct algo_cipher {
     uint16_t tag_len;   /* of an AEAD; 0: a mac is negotiated */
 };
 
+enum mac_kind { MAC_HMAC, MAC_UMAC };
 struct algo_mac {
     const char *name;
-    enum digest_kind digest;
+    enum mac_kind kind;
+    enum digest_kind digest; /* of an HMAC */
     uint16_t key_len;
     uint16_t tag_len;
     bool etm; /* encrypt-then-mac: the length travels in clear */

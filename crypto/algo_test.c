@@ -19,7 +19,7 @@ static void every_name_is_found_once(void **state)
     assert_null(algo_kex_at(8));
     assert_null(algo_sign_at(6));
     assert_null(algo_cipher_at(6));
-    assert_null(algo_mac_at(4));
+    assert_null(algo_mac_at(10));
     assert_null(algo_mac_at(SIZE_MAX));
 }
 
@@ -33,8 +33,11 @@ static void weak_and_damaged_names_are_not_found(void **state)
         "ssh-dss",
         "aes128-cbc",
         "3des-cbc",
-        "hmac-sha1",
+        "hmac-sha1-96",
         "hmac-md5",
+        "umac-64",
+        "umac-64-etm",
+        "umac-32@openssh.com",
         "diffie-hellman-group1-sha1",
         "diffie-hellman-group14-sha1",
         "diffie-hellman-group-exchange-sha256",
@@ -76,6 +79,13 @@ static void sizes_fit_libcrypto_and_a_secret(void **state)
     {
         const struct algo_mac *a = algo_mac_at(i);
         int length = EVP_MD_get_size(c->digests[a->digest]);
+        assert_int_equal(a->etm, strstr(a->name, "-etm") != NULL);
+        assert_int_equal(a->kind == MAC_UMAC, strncmp(a->name, "umac", 4) == 0);
+        if (a->kind == MAC_UMAC) {
+            assert_int_equal(a->key_len, 16);
+            assert_int_equal(a->tag_len, strstr(a->name, "128") ? 16 : 8);
+            continue;
+        }
         assert_int_equal(a->tag_len, length);
         assert_int_equal(a->key_len, length);
     }

@@ -33,10 +33,12 @@ bool cipher_run(EVP_CIPHER_CTX *ctx, uint8_t *to, const uint8_t *from, size_t le
     return EVP_CipherUpdate(ctx, to, &done, from, (int)len) == 1 && (size_t)done == len;
 }
 
-bool cipher_hmac(struct cipher *k, uint32_t sequence, struct slice bytes, uint8_t *out)
+bool cipher_tag_make(struct cipher *k, uint32_t sequence, struct slice bytes, uint8_t *out)
 {
     uint8_t number[4];
     size_t done;
+    if (k->umac)
+        return bytes.len <= UMAC_MESSAGE_MAX && umac_tag(k->umac, sequence, bytes, out);
     put_u32(number, sequence);
     return EVP_MAC_init(k->tagger, NULL, 0, NULL) == 1 &&
            EVP_MAC_update(k->tagger, number, sizeof(number)) == 1 &&
@@ -44,8 +46,12 @@ bool cipher_hmac(struct cipher *k, uint32_t sequence, struct slice bytes, uint8_
            EVP_MAC_final(k->tagger, out, &done, k->mac->tag_len) == 1 && done == k->mac->tag_len;
 }
 
-static enum err hmac_init(struct cipher *k, const struct crypto *c)
+static enum err mac_init(struct cipher *k, const struct crypto *c)
 {
+    if (k->mac->kind == MAC_UMAC) {
+        k->umac = umac_new(c, k->keys.mac.bytes, k->mac->tag_len);
+        return k->umac ? OK : ERR_CRYPTO;
+    }
     char *name CLEANUP(mem_cleanup) = mem_strdup(crypto_digest_name(k->mac->digest));
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
@@ -64,7 +70,7 @@ static enum err contexts_init(struct cipher *k, const struct crypto *c)
         return ERR_CRYPTO;
     if (k->algo->kind == CIPHER_CHACHAPOLY)
         return chachapoly_init(k, c);
-    return k->mac ? hmac_init(k, c) : OK;
+    return k->mac ? mac_init(k, c) : OK;
 }
 
 enum err cipher_new(struct cipher **out, const struct crypto *c, const struct algo_cipher *algo,
@@ -94,6 +100,7 @@ void cipher_free(struct cipher *k)
     EVP_CIPHER_CTX_free(k->body);
     EVP_CIPHER_CTX_free(k->length);
     EVP_MAC_CTX_free(k->tagger);
+    umac_free(k->umac);
     mem_wipe(k, sizeof(*k));
     mem_free(k);
 }

@@ -1,7 +1,8 @@
 /*
- * aes*-ctr (RFC 4344 4) with HMAC, in both orders: encrypt-and-mac (RFC 4253 6.4: everything is
- * encrypted, the mac is over the plaintext) and OpenSSH's encrypt-then-mac (the length is in
- * clear, the mac is over what travels). The counter block is kept in struct cipher_keys.
+ * aes*-ctr (RFC 4344 4) with HMAC or UMAC, in both orders: encrypt-and-mac (RFC 4253 6.4:
+ * everything is encrypted, the mac is over the plaintext) and OpenSSH's encrypt-then-mac (the
+ * length is in clear, the mac is over what travels). The counter block is kept in struct
+ * cipher_keys.
  */
 #include "crypto/cipher_internal.h"
 #include "crypto/digest.h"
@@ -39,11 +40,11 @@ enum err ctr_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t l
 {
     struct slice whole = slice_of(packet, len);
     size_t aad = cipher_aad_len(k);
-    if (!k->mac->etm && !cipher_hmac(k, sequence, whole, packet + len))
+    if (!k->mac->etm && !cipher_tag_make(k, sequence, whole, packet + len))
         return ERR_CRYPTO;
     if (!stream_apply(k, packet + aad, len - aad))
         return ERR_CRYPTO;
-    if (k->mac->etm && !cipher_hmac(k, sequence, whole, packet + len))
+    if (k->mac->etm && !cipher_tag_make(k, sequence, whole, packet + len))
         return ERR_CRYPTO;
     return OK;
 }
@@ -61,7 +62,7 @@ uint32_t ctr_peek(struct cipher *k, const uint8_t *head)
 static bool mac_holds(struct cipher *k, uint32_t sequence, const uint8_t *packet, size_t len)
 {
     uint8_t tag[DIGEST_MAX];
-    return cipher_hmac(k, sequence, slice_of(packet, len), tag) &&
+    return cipher_tag_make(k, sequence, slice_of(packet, len), tag) &&
            mem_equal_secret(tag, packet + len, k->mac->tag_len);
 }
 

@@ -8,6 +8,7 @@
 
 #include "crypto/cipher.h"
 #include "crypto/crypto_internal.h"
+#include "crypto/umac.h"
 
 struct cipher {
     const struct algo_cipher *algo;
@@ -16,6 +17,7 @@ struct cipher {
     EVP_CIPHER_CTX *body;       /* keyed once; a packet sets just the IV */
     EVP_CIPHER_CTX *length;     /* chacha20-poly1305: the key of the length field */
     EVP_MAC_CTX *tagger;        /* HMAC keyed once; Poly1305 keyed per packet */
+    struct umac *umac;          /* instead of tagger */
     uint32_t mask_sequence;     /* chacha20-poly1305: the packet that length_mask belongs to */
     bool has_mask;
     uint8_t length_mask[4];
@@ -28,7 +30,8 @@ EVP_CIPHER_CTX *cipher_context_new(const EVP_CIPHER *type, const uint8_t *key) M
 bool cipher_run(EVP_CIPHER_CTX *ctx, uint8_t *to, const uint8_t *from, size_t len) MUST_USE;
 
 /* The mac of struct cipher over sequence and bytes; out: mac.tag_len bytes. */
-bool cipher_hmac(struct cipher *k, uint32_t sequence, struct slice bytes, uint8_t *out) MUST_USE;
+bool cipher_tag_make(struct cipher *k, uint32_t sequence, struct slice bytes,
+                     uint8_t *out) MUST_USE;
 
 enum err chachapoly_init(struct cipher *k, const struct crypto *c) MUST_USE;
 enum err chachapoly_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;

@@ -18,6 +18,7 @@
 struct crypto {
     EVP_MD *digests[DIGEST_KINDS];
     EVP_CIPHER *ciphers[CIPHER_ROWS]; /* beside the rows of the cipher table */
+    EVP_CIPHER *aes_block;            /* single blocks, for umac */
     EVP_MAC *hmac;
     EVP_MAC *poly1305;
     /* Held so that libcrypto's own look-ups by name find them ready in its cache. */
