@@ -295,6 +295,17 @@ static bool has_item(const struct string_list *list, const char *text)
     return false;
 }
 
+/* Whether NAME of "NAME=VALUE" has a value already. */
+static bool has_name(const struct string_list *list, const char *assignment)
+{
+    size_t length = (size_t)(strchr(assignment, '=') - assignment) + 1;
+    for (size_t i = 0; i < list->count; i++) {
+        if (strncmp(list->items[i], assignment, length) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A word as it is kept: a bare port of PermitListen means every address, as OpenSSH prints it. */
 static char *list_item(const struct parse *p, const char *text)
 {
@@ -315,6 +326,8 @@ static enum err parse_list(const struct parse *p)
     struct string_list *list = p->field;
     for (size_t i = 0; list != NULL && i < p->line->count; i++) {
         char *item CLEANUP(mem_cleanup) = list_item(p, p->line->words[i].text);
+        if (p->row->kind == OPTION_CHECK_ASSIGNMENT && has_name(list, item))
+            continue; /* the first value of a name wins */
         if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, item))
             string_list_add(list, item);
     }

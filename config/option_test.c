@@ -257,6 +257,7 @@ static void values_are_read_or_refused(void **state)
          "subsystem sftp /usr/lib/openssh/sftp-server\n"},
         {S, "Subsystem", "sftp", "Subsystem has a name and no command"},
         {S, "SetEnv", "A=1 B=2", "setenv A=1\nsetenv B=2\n"},
+        {S, "SetEnv", "A=1 A=2", "setenv A=1\n"},
         {S, "SetEnv", "A", "SetEnv takes NAME=VALUE, not \"A\""},
         {S, "AcceptEnv", "LANG LC_*", "acceptenv LANG\nacceptenv LC_*\n"},
         {S, "ForceCommand", "echo \"a b\"", "forcecommand echo \"a b\"\n"},

@@ -127,8 +127,8 @@ static inline void stream_abort(struct stream *s)
 /*
  * Takes over both descriptors (the same number for a socket), makes them non-blocking (the flag is
  * restored at close if it was not set and the descriptor is no socket: a terminal's open file is
- * shared). write_fd -1: it is only read from. cap: the most bytes stream_write may queue. A regular
- * file works too (always ready).
+ * shared). -1: none, it is only read or only written. cap: the most bytes stream_write may queue. A
+ * regular file works too (always ready).
  */
 struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
                           stream_owner *event, void *owner) MUST_USE;

@@ -256,6 +256,7 @@ static enum err answer(struct question *q)
 static enum err serve(struct question *q)
 {
     q->user = slice_strdup(q->m.user);
+    q->user[strcspn(q->user, ":")] = '\0'; /* "user:style": the signature covers the whole */
     q->address = slice_strdup(q->m.address);
     server_options_init(&q->options);
     buf_init(&q->key_options, KEY_OPTIONS_TEXT_MAX);

@@ -275,9 +275,10 @@ static enum err resolve_for(struct connection *c)
 
 static enum err fix_user(struct connection *c, struct slice user)
 {
-    if (c->user)
-        return slice_is(user, c->user) ? OK : ERR_PROTOCOL;
-    c->user = slice_strdup(user);
+    if (c->login)
+        return slice_is(user, c->login) ? OK : ERR_PROTOCOL;
+    c->login = slice_strdup(user);
+    c->user = mem_strndup(c->login, strcspn(c->login, ":")); /* "user:style" is OpenSSH's */
     return resolve_for(c);
 }
 
@@ -510,6 +511,7 @@ void connection_free(struct connection *c)
     if (c->config_fd >= 0)
         close(c->config_fd);
     mem_free(c->user);
+    mem_free(c->login);
     buf_done(&c->signing_hash);
     buf_done(&c->signing_key);
     buf_done(&c->session_id);

@@ -33,7 +33,8 @@ struct run {
     unsigned variables;
     /* The command. */
     struct ipc *launcher;
-    struct stream *main;   /* stdout and stdin, or the terminal */
+    struct stream *main;   /* stdout, or the terminal */
+    struct stream *input;  /* stdin, or the same terminal */
     struct stream *errors; /* NULL with a terminal */
     struct buf early;      /* input that came before the pipes */
     struct iovec *gathered;
@@ -58,6 +59,8 @@ static void run_free(struct run *r)
     loop_turn_cancel(&r->turn);
     loop_timer_close(r->rest_timer);
     ipc_close(r->launcher); /* whatever still runs gets SIGHUP */
+    if (r->input && r->input != r->main)
+        stream_close(r->input);
     if (r->main)
         stream_close(r->main);
     if (r->errors)
@@ -221,10 +224,10 @@ static void input_died(struct run *r)
 /* The client's end of input. A terminal has none: its user types one. */
 static void shut_input(struct run *r)
 {
-    if (r->is_input_shut || r->has_pty || !r->main)
+    if (r->is_input_shut || r->has_pty || !r->input)
         return;
     r->is_input_shut = true;
-    stream_shut_write(r->main);
+    stream_shut_write(r->input);
 }
 
 static void give(struct run *r, const struct iovec *bytes, int count)
@@ -237,7 +240,7 @@ static void give(struct run *r, const struct iovec *bytes, int count)
         return;
     }
     r->queued += total;
-    if (stream_write(r->main, bytes, count, &taken) != OK) {
+    if (stream_write(r->input, bytes, count, &taken) != OK) {
         input_died(r);
         return;
     }
@@ -251,7 +254,7 @@ static void flush_gathered(struct run *r)
         return;
     int count = r->gathered_count;
     r->gathered_count = 0;
-    if (r->main) {
+    if (r->input) {
         give(r, r->gathered, count);
         return;
     }
@@ -332,10 +335,11 @@ static void join(struct run *r, const int *fds)
     struct loop *loop = link_loop(r->all->link);
     r->is_started = true;
     if (r->has_pty) {
-        r->main = stream_new(loop, fds[0], fds[0], QUEUE_MAX, on_main, r);
+        r->main = r->input = stream_new(loop, fds[0], fds[0], QUEUE_MAX, on_main, r);
         r->errors_ended = true;
     } else {
-        r->main = stream_new(loop, fds[1], fds[0], QUEUE_MAX, on_main, r);
+        r->input = stream_new(loop, -1, fds[0], QUEUE_MAX, on_main, r);
+        r->main = stream_new(loop, fds[1], -1, 0, on_main, r);
         r->errors = stream_new(loop, fds[2], -1, 0, on_errors, r);
         stream_reading(r->errors, true);
     }
@@ -533,8 +537,9 @@ static bool on_request(struct channel_user *u, struct slice type, struct slice b
     struct run *r = run_of(u);
     if (slice_is(type, "eow@openssh.com")) {
         /* Nobody reads our output any more: the command learns it by its next write. */
-        if (r->main && !r->has_pty && !r->main_ended) {
-            stream_reading(r->main, false);
+        if (r->main && !r->has_pty) {
+            stream_close(r->main);
+            r->main = NULL;
             r->main_ended = true;
             look_for_end(r);
         }

@@ -56,7 +56,8 @@ struct connection {
     struct ipc *authz_ipc;
     bool has_signature, is_first_refusal_said;
     int config_fd; /* effective for this user; -1 before the first question */
-    char *user;    /* fixed by the first question; NULL before */
+    char *login;   /* the name as it came, fixed by the first question; NULL before */
+    char *user;    /* the account it names */
     /* Of the login that was allowed, for its sessions. */
     struct buf login_key, key_options;
     struct list launches;
