@@ -32,6 +32,9 @@ static const struct algo_sign signs[] = {
     {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", KEY_ECDSA521, DIGEST_SHA512},
     {"rsa-sha2-512",        "ssh-rsa",             KEY_RSA,      DIGEST_SHA512},
     {"rsa-sha2-256",        "ssh-rsa",             KEY_RSA,      DIGEST_SHA256},
+    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519@openssh.com", KEY_SK_ED25519, DIGEST_SHA512},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", KEY_SK_ECDSA256,
+     DIGEST_SHA256},
 };
 
 /*                                                       key iv block tag */
@@ -71,6 +74,9 @@ static const struct key_type key_types[KEY_KINDS] = {
     [KEY_ECDSA384] = {"ecdsa-sha2-nistp384", "ECDSA", "EC", "nistp384", "P-384", 48, 384},
     [KEY_ECDSA521] = {"ecdsa-sha2-nistp521", "ECDSA", "EC", "nistp521", "P-521", 66, 521},
     [KEY_RSA]      = {"ssh-rsa", "RSA", "RSA", NULL, NULL, 0, 0},
+    [KEY_SK_ED25519]  = {"sk-ssh-ed25519@openssh.com", "ED25519-SK", "ED25519", NULL, NULL, 32, 256},
+    [KEY_SK_ECDSA256] = {"sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA-SK", "EC", "nistp256", "P-256",
+                         32, 256},
 };
 /* clang-format on */
 

@@ -33,7 +33,15 @@ struct algo_kex {
     enum digest_kind digest; /* of the exchange hash and the key derivation */
 };
 
-enum key_kind { KEY_ED25519, KEY_ECDSA256, KEY_ECDSA384, KEY_ECDSA521, KEY_RSA };
+enum key_kind {
+    KEY_ED25519,
+    KEY_ECDSA256,
+    KEY_ECDSA384,
+    KEY_ECDSA521,
+    KEY_RSA,
+    KEY_SK_ED25519, /* the private half is in a device (PROTOCOL.u2f): we only verify */
+    KEY_SK_ECDSA256,
+};
 /* A signature algorithm (RFC 4252 7, RFC 8332): its name in KEXINIT and in publickey requests. */
 struct algo_sign {
     const char *name;

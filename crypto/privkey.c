@@ -240,6 +240,7 @@ enum err privkey_generate(struct privkey **out, const struct crypto *c, enum key
                           unsigned bits)
 {
     const struct key_type *type = crypto_key_type(kind);
+    CHECK(kind <= KEY_RSA); /* a security key is made by its device */
     unsigned modulus_bits = bits ? bits : RSA_BITS_DEFAULT;
     if (kind == KEY_RSA && (modulus_bits < RSA_BITS_MIN || modulus_bits > RSA_BITS_MAX))
         return ERR_LIMIT;

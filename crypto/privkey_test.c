@@ -3,6 +3,12 @@
 #include "tests/unit.h"
 #include "wire/writer.h"
 
+/* A security key signs in its device: sk_test has those. */
+static bool is_signed_here(size_t i)
+{
+    return algo_sign_at(i) && algo_sign_at(i)->kind <= KEY_RSA;
+}
+
 static int setup(void **state)
 {
     *state = crypto_new();
@@ -18,7 +24,7 @@ static int teardown(void **state)
 /* Often enough that numbers with leading zeros and with a high bit come up. */
 static void what_a_key_signs_its_public_half_verifies(void **state)
 {
-    for (size_t i = 0; algo_sign_at(i); i++) {
+    for (size_t i = 0; is_signed_here(i); i++) {
         const struct algo_sign *algo = algo_sign_at(i);
         struct privkey *k;
         assert_ok(privkey_generate(&k, *state, algo->kind, algo->kind == KEY_RSA ? 2048 : 0));
@@ -62,7 +68,7 @@ static void rsa_sizes_have_limits(void **state)
 
 static void a_signature_that_does_not_fit_is_an_error(void **state)
 {
-    for (size_t i = 0; algo_sign_at(i); i++) {
+    for (size_t i = 0; is_signed_here(i); i++) {
         const struct algo_sign *algo = algo_sign_at(i);
         if (algo->kind == KEY_RSA)
             continue;

@@ -13,9 +13,11 @@
 #include "crypto/crypto_internal.h"
 #include "crypto/digest.h"
 #include "wire/reader.h"
+#include "wire/writer.h"
 
 #define RSA_EXPONENT_MAX      8 /* bytes */
 #define ED25519_SIGNATURE_LEN 64
+#define SHA256_LEN            32
 #define NAME_MAX_LEN          64
 
 struct pubkey {
@@ -23,6 +25,7 @@ struct pubkey {
     unsigned bits;
     EVP_PKEY *pkey;
     struct buf blob;
+    uint8_t application[SHA256_LEN]; /* of a security key: its hash is what is signed */
 };
 
 static bool kind_find(struct slice name, enum key_kind *kind)
@@ -36,9 +39,22 @@ static bool kind_find(struct slice name, enum key_kind *kind)
     return false;
 }
 
-static enum err ed25519_parse(struct pubkey *k, struct reader *r)
+static bool is_sk(enum key_kind kind)
+{
+    return kind == KEY_SK_ED25519 || kind == KEY_SK_ECDSA256;
+}
+
+/* The last field of a security key: whom it signs for, "ssh:" as a rule. */
+static void application_read(struct pubkey *k, const struct crypto *c, struct reader *r)
+{
+    if (is_sk(k->kind))
+        digest(c, DIGEST_SHA256, reader_string_max(r, PUBKEY_APPLICATION_MAX), k->application);
+}
+
+static enum err ed25519_parse(struct pubkey *k, const struct crypto *c, struct reader *r)
 {
     struct slice raw = reader_string(r);
+    application_read(k, c, r);
     TRY(reader_done(r));
     if (raw.len != crypto_key_type(KEY_ED25519)->field_len)
         return ERR_FORMAT;
@@ -47,11 +63,12 @@ static enum err ed25519_parse(struct pubkey *k, struct reader *r)
     return k->pkey ? OK : ERR_FORMAT;
 }
 
-static enum err ecdsa_parse(struct pubkey *k, struct reader *r)
+static enum err ecdsa_parse(struct pubkey *k, const struct crypto *c, struct reader *r)
 {
     const struct key_type *type = crypto_key_type(k->kind);
     struct slice curve = reader_string(r);
     struct slice point = reader_string(r);
+    application_read(k, c, r);
     TRY(reader_done(r));
     if (!slice_is(curve, type->curve))
         return ERR_FORMAT;
@@ -109,7 +126,7 @@ static enum err rsa_parse(struct pubkey *k, struct reader *r)
     return k->pkey ? OK : ERR_FORMAT;
 }
 
-static enum err body_parse(struct pubkey *k, struct slice blob)
+static enum err body_parse(struct pubkey *k, const struct crypto *c, struct slice blob)
 {
     struct reader r;
     reader_init(&r, blob);
@@ -120,17 +137,18 @@ static enum err body_parse(struct pubkey *k, struct slice blob)
         return ERR_UNSUPPORTED;
     if (k->kind == KEY_RSA)
         return rsa_parse(k, &r);
-    return k->kind == KEY_ED25519 ? ed25519_parse(k, &r) : ecdsa_parse(k, &r);
+    if (k->kind == KEY_ED25519 || k->kind == KEY_SK_ED25519)
+        return ed25519_parse(k, c, &r);
+    return ecdsa_parse(k, c, &r);
 }
 
 enum err pubkey_parse(struct pubkey **out, const struct crypto *c, struct slice blob)
 {
-    (void)c;
     struct pubkey *k = NEW(struct pubkey);
     buf_init(&k->blob, PUBKEY_BLOB_MAX);
     enum err err = buf_append_slice(&k->blob, blob);
     if (err == OK)
-        err = body_parse(k, buf_slice(&k->blob));
+        err = body_parse(k, c, buf_slice(&k->blob));
     if (err != OK) {
         pubkey_free(k);
         return crypto_fail(err == ERR_TRUNCATED ? ERR_FORMAT : err);
@@ -156,6 +174,11 @@ enum key_kind pubkey_kind(const struct pubkey *k)
 unsigned pubkey_bits(const struct pubkey *k)
 {
     return k->bits;
+}
+
+bool pubkey_is_sk(const struct pubkey *k)
+{
+    return is_sk(k->kind);
 }
 
 struct slice pubkey_blob(const struct pubkey *k)
@@ -233,25 +256,52 @@ static bool is_signature(const struct pubkey *k, const struct algo_sign *algo, s
                          struct slice data)
 {
     const char *digest_name = crypto_digest_name(algo->digest);
-    if (k->kind == KEY_ED25519)
+    if (k->kind == KEY_ED25519 || k->kind == KEY_SK_ED25519)
         return raw.len == ED25519_SIGNATURE_LEN && is_verified(k, NULL, raw, data);
     if (k->kind == KEY_RSA)
         return is_rsa_verified(k, digest_name, raw, data);
     return is_ecdsa_verified(k, digest_name, raw, data);
 }
 
-enum err pubkey_verify(const struct pubkey *k, const struct algo_sign *algo, struct slice signature,
-                       struct slice data)
+/* PROTOCOL.u2f: a device signs hashes of application and message, with its flags in between. */
+static bool is_sk_signature(const struct pubkey *k, const struct algo_sign *algo, struct slice raw,
+                            const struct sk_signature *sk, struct slice data)
+{
+    uint8_t text[SHA256_LEN + 5 + SHA256_LEN];
+    memcpy(text, k->application, SHA256_LEN);
+    text[SHA256_LEN] = sk->flags;
+    put_u32(text + SHA256_LEN + 1, sk->counter);
+    if (EVP_Q_digest(NULL, "SHA256", NULL, data.ptr, data.len, text + SHA256_LEN + 5, NULL) != 1)
+        return false;
+    return is_signature(k, algo, raw, slice_of(text, sizeof(text)));
+}
+
+enum err pubkey_verify_sk(const struct pubkey *k, const struct algo_sign *algo,
+                          struct slice signature, struct slice data, struct sk_signature *sk)
 {
     struct reader r;
+    *sk = (struct sk_signature){0, 0};
     reader_init(&r, signature);
     struct slice name = reader_string(&r);
     struct slice raw = reader_string(&r);
+    if (is_sk(k->kind)) {
+        sk->flags = reader_u8(&r);
+        sk->counter = reader_u32(&r);
+    }
     if (reader_done(&r) != OK || !slice_is(name, algo->name) || algo->kind != k->kind)
         return ERR_CRYPTO;
-    if (!is_signature(k, algo, raw, data))
+    if (!(is_sk(k->kind) ? is_sk_signature(k, algo, raw, sk, data)
+                         : is_signature(k, algo, raw, data)))
         return crypto_fail(ERR_CRYPTO);
     return OK;
+}
+
+enum err pubkey_verify(const struct pubkey *k, const struct algo_sign *algo, struct slice signature,
+                       struct slice data)
+{
+    struct sk_signature sk;
+    enum err err = pubkey_verify_sk(k, algo, signature, data, &sk);
+    return err == OK && is_sk(k->kind) && !(sk.flags & SK_TOUCHED) ? ERR_CRYPTO : err;
 }
 
 char *fingerprint_sha256(const struct crypto *c, struct slice blob)

@@ -8,7 +8,18 @@
 #define RSA_BITS_MIN    2048
 #define RSA_BITS_MAX    16384
 
+#define PUBKEY_APPLICATION_MAX 1024
+
+/* What a security key says of a touch (PROTOCOL.u2f). */
+#define SK_TOUCHED  0x01 /* somebody was there */
+#define SK_VERIFIED 0x04 /* and showed who: a PIN, a finger */
+
 struct pubkey;
+
+struct sk_signature {
+    uint8_t flags;
+    uint32_t counter; /* of the device's signatures */
+};
 
 /*
  * Parses a blob; hostile bytes. ERR_UNSUPPORTED: a type not built; ERR_LIMIT: RSA below 2048 or
@@ -19,6 +30,7 @@ void pubkey_free(struct pubkey *k);
 
 enum key_kind pubkey_kind(const struct pubkey *k);
 unsigned pubkey_bits(const struct pubkey *k);
+bool pubkey_is_sk(const struct pubkey *k);            /* of a security key */
 struct slice pubkey_blob(const struct pubkey *k);     /* as parsed; lives as long as k */
 const char *pubkey_type_name(const struct pubkey *k); /* "ssh-ed25519", "ecdsa-sha2-nistp256" */
 const char *
@@ -31,6 +43,14 @@ pubkey_short_name(const struct pubkey *k); /* "ED25519", "ECDSA", "RSA": as ssh 
  */
 enum err pubkey_verify(const struct pubkey *k, const struct algo_sign *algo, struct slice signature,
                        struct slice data) MUST_USE;
+
+/*
+ * The same, but where a security key signed it is the caller who judges *sk: pubkey_verify refuses
+ * what was made without a touch (ERR_CRYPTO). For other keys *sk is zero.
+ */
+enum err pubkey_verify_sk(const struct pubkey *k, const struct algo_sign *algo,
+                          struct slice signature, struct slice data,
+                          struct sk_signature *sk) MUST_USE;
 
 /* "SHA256:...", caller owns. Of any blob, parsed or not. */
 char *fingerprint_sha256(const struct crypto *c, struct slice blob) MUST_USE;
