@@ -5,6 +5,7 @@
 #   make test            every test; the last line says how many passed
 #   make test-quick      unit and pair tests of the build that is there
 #   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
+#   make regress          OpenSSH's own suite against aditd (root; Debian's openssh-tests)
 #   make ci-full         what takes longer: valgrind, fuzzing, static checks
 #   make install PREFIX=/usr/local DESTDIR=
 #   make format, make clean
@@ -38,6 +39,11 @@ interop-full:
 	@tools/bootstrap test
 	@tools/test interop-full
 
+regress:
+	@tools/bootstrap test
+	@ninja -C $(BUILD) --quiet
+	@tools/regress
+
 ci-full:
 	@tools/bootstrap full
 	@tools/test full
@@ -53,4 +59,4 @@ format:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
 
-.PHONY: all try test test-quick interop-full ci-full install format clean
+.PHONY: all try test test-quick interop-full regress ci-full install format clean

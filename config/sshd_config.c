@@ -99,6 +99,7 @@ enum criterion_kind {
     CRITERION_LOCAL_ADDRESS,
     CRITERION_LOCAL_PORT,
     CRITERION_INVALID_USER,
+    CRITERION_RDOMAIN,
     CRITERION_NOT_BUILT,
 };
 
@@ -115,7 +116,7 @@ static const struct {
     {"LocalPort", CRITERION_LOCAL_PORT, true},
     {"Invalid-User", CRITERION_INVALID_USER, false},
     {"Group", CRITERION_NOT_BUILT, true},
-    {"RDomain", CRITERION_NOT_BUILT, true},
+    {"RDomain", CRITERION_RDOMAIN, true},
     {"Version", CRITERION_NOT_BUILT, true},
 };
 
@@ -169,6 +170,9 @@ static enum err meets(enum criterion_kind kind, const char *value,
     case CRITERION_INVALID_USER:
         *is_met = facts->is_invalid_user;
         return OK;
+    case CRITERION_RDOMAIN:
+        *is_met = facts->rdomain != NULL && match_list(facts->rdomain, value) == MATCH_YES;
+        return OK;
     case CRITERION_NOT_BUILT:
         return ERR_UNSUPPORTED;
     }
@@ -190,7 +194,7 @@ static enum err read_criterion(const struct line *line, const struct place *plac
     if (i == ARRAY_LEN(criteria) || (equals != NULL && !criteria[i].has_value))
         return fail(report, place, word->column, "Match",
                     "unknown Match criterion; known are All, User, Host, Address, LocalAddress, "
-                    "LocalPort, Invalid-User");
+                    "LocalPort, Invalid-User, RDomain");
     const char *value = equals ? equals + 1 : NULL;
     if (criteria[i].has_value && value == NULL && *index < line->count)
         value = line->words[(*index)++].text;

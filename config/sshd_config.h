@@ -111,6 +111,7 @@ struct connection_facts {
     const char *address;       /* peer's, numeric; "UNKNOWN" for inetd mode over pipes */
     const char *local_address; /* numeric */
     uint16_t local_port;       /* 0: not known */
+    const char *rdomain;       /* the routing domain that was listened in */
     bool is_invalid_user;      /* no such account */
 };
 

@@ -208,11 +208,11 @@ static void what_could_fail_open_is_an_error(void **state)
     static const char *const cases[][2] = {
         {"Match Group wheel\nPermitOpen none\n",
          FILE_NAME " line 1 column 7: Match Group is not built yet"},
-        {"Port 22\nMatch User x RDomain y\n",
-         FILE_NAME " line 2 column 14: Match RDomain is not built yet"},
+        {"Port 22\nMatch User x Version y\n",
+         FILE_NAME " line 2 column 14: Match Version is not built yet"},
         {"Match Frob x\n",
          FILE_NAME " line 1 column 7: unknown Match criterion; known are All, User, Host, "
-                   "Address, LocalAddress, LocalPort, Invalid-User"},
+                   "Address, LocalAddress, LocalPort, Invalid-User, RDomain"},
         {"Match Address 10.0.0.1/8\n",
          FILE_NAME " line 1 column 7: bad value \"10.0.0.1/8\" of Match Address"},
         {"Match LocalPort 0\n", FILE_NAME " line 1 column 7: bad value \"0\" of Match LocalPort"},

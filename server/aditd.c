@@ -180,7 +180,8 @@ static bool set_fact(struct connection_facts *f, const char *name, const char *v
     } names[] = {{"user", &f->user},
                  {"host", &f->host},
                  {"addr", &f->address},
-                 {"laddr", &f->local_address}};
+                 {"laddr", &f->local_address},
+                 {"rdomain", &f->rdomain}};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(name, names[i].name) == 0) {
             *names[i].field = value;
@@ -195,7 +196,7 @@ static bool set_fact(struct connection_facts *f, const char *name, const char *v
     }
     if (strcmp(name, "invalid-user") == 0)
         f->is_invalid_user = true;
-    return strcmp(name, "rdomain") == 0 || f->is_invalid_user;
+    return f->is_invalid_user;
 }
 
 /* "user=u,addr=a,...". */

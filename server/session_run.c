@@ -295,11 +295,24 @@ static void on_eof(struct channel_user *u)
     shut_input(r);
 }
 
+/*
+ * The client closes. One that has heard EOF and sent its own may do so before the command has
+ * exited, and still waits for the status (OpenSSH over a shared connection).
+ */
 static void on_closed(struct channel_user *u)
 {
     struct run *r = run_of(u);
     flush_gathered(r);
-    run_free(r);
+    shut_input(r);
+    bool is_drained = r->main_ended && r->errors_ended;
+    if (!is_drained || r->has_pty || (!r->launcher && !r->has_exited))
+        run_free(r);
+}
+
+static void on_lost(struct channel_user *u)
+{
+    flush_gathered(run_of(u));
+    run_free(run_of(u));
 }
 
 static void on_main(void *owner, enum stream_event event, size_t n)
@@ -560,7 +573,7 @@ static const struct channel_ops run_ops = {
     .eof = on_eof,
     .closed = on_closed,
     .request = on_request,
-    .lost = on_closed,
+    .lost = on_lost,
 };
 
 /* ---- the link's runs ---- */

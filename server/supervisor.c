@@ -277,17 +277,15 @@ static void reload(struct supervisor *s)
         server_options_done(&options);
         return;
     }
-    /* The pid file that was written is the one to remove. */
-    bool is_same_pid_file = strcmp(options.pid_file, s->options.pid_file) == 0;
-    if (!is_same_pid_file)
+    /* The pid file that was written is the one to remove. Whoever waits for a new one gets it. */
+    if (strcmp(options.pid_file, s->options.pid_file) != 0)
         remove_pid_file(s);
     sshd_config_free(s->config);
     server_options_done(&s->options);
     s->config = config;
     s->options = options;
     log_set_level(options.log_level);
-    if (!is_same_pid_file)
-        write_pid_file(s);
+    write_pid_file(s);
     log_info("Received SIGHUP; new connections get the new configuration. Addresses to listen on "
              "and host keys change with a restart.");
 }
