@@ -32,7 +32,8 @@ struct slice reader_bytes(struct reader *r, size_t n)
         return SLICE_NONE;
     }
     struct slice s = {r->at, n};
-    r->at += n;
+    if (n) /* of no bytes the cursor may be NULL, where no arithmetic is allowed */
+        r->at += n;
     return s;
 }
 
