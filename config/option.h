@@ -59,6 +59,7 @@ enum option_check {
     OPTION_CHECK_NONE,
     OPTION_CHECK_PERMIT_OPEN,   /* any, none, or host:port with '*' for either */
     OPTION_CHECK_PERMIT_LISTEN, /* any, none, or [host:]port with '*' for either */
+    OPTION_CHECK_TIMEOUT,       /* none, or pattern=time */
     OPTION_CHECK_ASSIGNMENT,    /* NAME=VALUE */
     OPTION_CHECK_USER,          /* USER or USER@HOST; HOST may be a network */
 };

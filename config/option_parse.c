@@ -253,6 +253,16 @@ static bool is_user_pattern(const char *text)
     return at[1] != '\0' && match_address_list(NULL, at + 1, &ignored) == OK;
 }
 
+/* "session:*=5m", or "none" by itself. */
+static bool is_timeout(const char *text, bool is_alone)
+{
+    uint32_t seconds;
+    const char *equals = strrchr(text, '=');
+    if (!equals)
+        return is_alone && strcasecmp(text, "none") == 0;
+    return equals > text && duration_parse_s(equals + 1, &seconds) == OK;
+}
+
 static enum err check_word(const struct parse *p, size_t index)
 {
     const char *text = p->line->words[index].text;
@@ -271,6 +281,11 @@ static enum err check_word(const struct parse *p, size_t index)
         if (is_any || is_host_port(text, true))
             return OK;
         return fail(p, index, "%s takes any, none or [host:]port, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
+    case OPTION_CHECK_TIMEOUT:
+        if (is_timeout(text, is_alone))
+            return OK;
+        return fail(p, index, "%s takes none or TYPE=TIME, not \"%s\"", p->row->name,
                     shown(p, index, &room));
     case OPTION_CHECK_ASSIGNMENT:
         if (strchr(text, '=') != NULL && text[0] != '=')

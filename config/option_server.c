@@ -52,6 +52,10 @@ const struct option_row option_server_rows[] = {
     BUILT_INT(             "MaxSessions",       MATCH, max_sessions, "10", 0, INT32_MAX),
     BUILT(OPTION_FLAG,     "TCPKeepAlive",      0, tcp_keep_alive, "yes"),
     BUILT(OPTION_SECONDS,  "ClientAliveInterval", MATCH, client_alive_interval_s, "0"),
+    BUILT_KIND(OPTION_LIST, "ChannelTimeout",   MATCH, channel_timeouts, "none",
+               OPTION_CHECK_TIMEOUT),
+    BUILT(OPTION_SECONDS,  "UnusedConnectionTimeout", MATCH | OPTION_MAY_NONE,
+                           unused_connection_timeout_s, "none"),
     BUILT_INT(             "ClientAliveCountMax", MATCH, client_alive_count_max, "3", 0, INT32_MAX),
     BUILT(OPTION_STRING,   "PidFile",           0, pid_file, "/run/sshd.pid"),
     BUILT_WORD(            "LogLevel",          MATCH, log_level, "INFO", option_log_level_words),
@@ -112,7 +116,6 @@ const struct option_row option_server_rows[] = {
     RESTRICTION("AllowGroups",             MATCH | EACH, NULL),
     RESTRICTION("DenyGroups",              MATCH | EACH, NULL),
     RESTRICTION("AuthenticationMethods",   MATCH, "any"),
-    RESTRICTION("ChannelTimeout",          MATCH, "none"),
     RESTRICTION("ChrootDirectory",         MATCH, "none"),
     RESTRICTION("PerSourceMaxStartups",    0, "none"),
     RESTRICTION("PerSourcePenalties",      0, "no"),
@@ -121,7 +124,6 @@ const struct option_row option_server_rows[] = {
     RESTRICTION("RefuseConnection",        MATCH, "no"),
     RESTRICTION("RequiredRSASize",         0, "1024"),
     RESTRICTION("RevokedKeys",             MATCH, "none"),
-    RESTRICTION("UnusedConnectionTimeout", MATCH, "none"),
 
     /* not built */
     ACCEPTED("AllowAgentForwarding", MATCH),

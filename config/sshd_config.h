@@ -68,9 +68,11 @@ struct server_options {
     struct string_list permit_listen; /* the same; a bare port became "*:port" */
     struct string_list allow_users;   /* USER or USER@HOST patterns; empty: everybody */
     struct string_list deny_users;
-    uint32_t client_alive_interval_s; /* 0: none */
-    int client_alive_count_max;       /* 0: never disconnect */
-    uint32_t login_grace_time_s;      /* 0: none */
+    struct string_list channel_timeouts;  /* TYPE=TIME; "none" alone: none */
+    uint32_t unused_connection_timeout_s; /* 0: none */
+    uint32_t client_alive_interval_s;     /* 0: none */
+    int client_alive_count_max;           /* 0: never disconnect */
+    uint32_t login_grace_time_s;          /* 0: none */
     int max_auth_tries;
     struct max_startups max_startups;
     int max_sessions;

@@ -1,6 +1,8 @@
 /* One channel's two half-machines. Receiving is driven by conn.c. */
 #include "conn/channel.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "conn/internal.h"
 #include "wire/numbers.h"
@@ -53,6 +55,25 @@ uint32_t channel_id(const struct channel *ch)
     return ch->our_id;
 }
 
+const char *channel_type(const struct channel *ch)
+{
+    return ch->type;
+}
+
+void channel_set_type(struct channel *ch, const char *type)
+{
+    snprintf(ch->type, sizeof(ch->type), "%s", type);
+}
+
+uint64_t channel_idle_ms(struct channel *ch, uint64_t now_ms)
+{
+    if (ch->idle_from_ms == 0 || ch->moved != ch->idle_moved) {
+        ch->idle_from_ms = now_ms;
+        ch->idle_moved = ch->moved;
+    }
+    return now_ms - ch->idle_from_ms;
+}
+
 bool channel_is_open(const struct channel *ch)
 {
     return ch->opening == CHANNEL_LIVE && ch->sending != HALF_CLOSED &&
@@ -84,6 +105,7 @@ void channel_put_data_head(struct channel *ch, uint8_t *head, uint32_t n)
     CHECK(n <= channel_may_send(ch));
     msg_channel_data_head(head, ch->peer_id, n);
     ch->send_window -= n;
+    ch->moved += n;
 }
 
 /* number: DATA or EXTENDED_DATA (stderr), in pieces of the peer's max packet. */
@@ -106,6 +128,7 @@ static enum err send_copy(struct channel *ch, bool is_stderr, struct slice data)
         }
         conn_write_end(ch->conn, &w);
         ch->send_window -= (uint32_t)piece.len;
+        ch->moved += piece.len;
         data.ptr += piece.len;
         data.len -= piece.len;
     }

@@ -18,6 +18,16 @@ void channel_set_user(struct channel *ch, void *user);
 void *channel_user(const struct channel *ch);
 uint32_t channel_id(const struct channel *ch);
 
+/*
+ * What kind of channel it is, clipped: "direct-tcpip", as it was opened, or what its user says more
+ * exactly ("session:command").
+ */
+#define CHANNEL_TYPE_MAX 64
+const char *channel_type(const struct channel *ch);
+void channel_set_type(struct channel *ch, const char *type);
+/* For how long no data has moved either way, as far as those who asked here could see. */
+uint64_t channel_idle_ms(struct channel *ch, uint64_t now_ms);
+
 /* Both directions may flow: confirmed, and neither side has closed. */
 bool channel_is_open(const struct channel *ch);
 

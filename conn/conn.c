@@ -262,6 +262,7 @@ enum err conn_open(struct conn *c, const char *type, struct slice body, void *us
 {
     struct channel *ch;
     TRY(channel_new(c, CHANNEL_ASKED, &ch));
+    channel_set_type(ch, type);
     ch->user = user;
     struct writer w;
     struct msg_channel_open m = {slice_text(type), ch->our_id, c->config.window, CHANNEL_MAX_PACKET,
@@ -314,6 +315,8 @@ static enum err on_open(struct conn *c, struct slice payload, struct conn_event 
         send_open_failure(c, m.sender, SSH_OPEN_RESOURCE_SHORTAGE, "too many channels");
         return OK;
     }
+    if (m.type.len)
+        memcpy(ch->type, m.type.ptr, MIN(m.type.len, sizeof(ch->type) - 1));
     ch->peer_id = m.sender;
     ch->send_window = ch->peak_window = m.window;
     ch->peer_max_packet = m.max_packet;
@@ -409,6 +412,7 @@ static enum err on_data(struct conn *c, struct slice payload, struct conn_event 
     }
     if (window_received(&ch->recv_window, m.data.len) != OK)
         return broken(c, ERR_PROTOCOL, window_overrun);
+    ch->moved += m.data.len;
     if (ch->is_released || m.data.len == 0)
         return OK; /* nobody takes it, nobody credits it */
     *event = (struct conn_event){.kind = extended ? CONN_EXTENDED_DATA : CONN_DATA,

@@ -29,9 +29,12 @@ struct channel {
     uint32_t peak_window; /* the largest send_window seen */
     uint32_t peer_max_packet;
     struct recv_window recv_window;
-    uint32_t replies_due;    /* to requests of ours */
-    bool reply_owed;         /* to a request of the peer's */
-    struct list credit_link; /* in conn.credits while a WINDOW_ADJUST is due */
+    uint32_t replies_due; /* to requests of ours */
+    bool reply_owed;      /* to a request of the peer's */
+    char type[CHANNEL_TYPE_MAX];
+    uint64_t moved;                    /* bytes of data, both ways */
+    uint64_t idle_moved, idle_from_ms; /* since when nothing moved; 0: nobody has looked yet */
+    struct list credit_link;           /* in conn.credits while a WINDOW_ADJUST is due */
 };
 
 /* A global request of the peer's that wants a reply. */

@@ -412,6 +412,12 @@ static bool launch(struct run *r, enum role_session_kind kind, struct slice comm
     }
     r->is_asked = true;
     r->is_subsystem = kind == ROLE_SESSION_SUBSYSTEM;
+    static const char *const kinds[] = {[ROLE_SESSION_SHELL] = "session:shell",
+                                        [ROLE_SESSION_EXEC] = "session:command",
+                                        [ROLE_SESSION_SUBSYSTEM] = "session:subsystem:"};
+    char *name CLEANUP(mem_cleanup) = slice_strdup(r->is_subsystem ? command : SLICE_NONE);
+    char *type CLEANUP(mem_cleanup) = mem_printf("%s%s", kinds[kind], name);
+    channel_set_type(r->user.channel, type); /* ChannelTimeout's names */
     r->launcher = ipc_new(link_loop(r->all->link), pair[0], launcher_message, r);
     return true;
 }

@@ -12,6 +12,7 @@
 #include "auth/authorized_keys.h"
 #include "io/ipc.h"
 #include "server/config_text.h"
+#include "server/idle.h"
 #include "server/role.h"
 #include "server/session.h"
 #include "tunnel/accept_direct.h"
@@ -44,6 +45,7 @@ struct work {
     struct accept_direct *direct;
     struct accept_listen *listen;
     struct sessions *sessions;
+    struct idle *idle;
     bool is_up, is_openssh; /* the client */
     struct buf banner;
     int status;
@@ -243,6 +245,7 @@ static void go_up(struct work *w)
                                         .ask = ask_session,
                                         .owner = w};
     w->sessions = sessions_new(w->link, w->listen, &setup);
+    w->idle = idle_new(w->link, &w->options);
 }
 
 static void on_global_request(struct work *w, const struct link_event *e)
@@ -489,6 +492,7 @@ static int serve(struct work *w)
     };
     w->link = link_new(&config, connection_stream(w));
     loop_run(w->loop);
+    idle_free(w->idle);
     sessions_free(w->sessions);
     accept_direct_free(w->direct);
     accept_listen_free(w->listen);

@@ -904,6 +904,11 @@ void link_tune_stream(struct stream *s)
     stream_set_notsent_lowat(s, NOTSENT_LOWAT);
 }
 
+struct conn *link_conn(struct link *l)
+{
+    return l->conn;
+}
+
 struct transport *link_transport(struct link *l)
 {
     return l->transport;

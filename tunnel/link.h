@@ -151,6 +151,7 @@ void link_fail(struct link *l, enum err code, uint32_t reason, const char *text)
 void link_disconnect(struct link *l, const char *text);
 
 struct transport *link_transport(struct link *l);
+struct conn *link_conn(struct link *l);
 struct stream *link_stream(struct link *l);
 struct loop *link_loop(struct link *l);
 void *link_owner_of(const struct link *l);

@@ -14,7 +14,7 @@ import termios
 
 import pytest
 
-from bed import USER, children_of, descendants_of, seeded_bytes, state_of, until
+from bed import USER, ask, children_of, connect, descendants_of, seeded_bytes, state_of, until
 
 pytestmark = pytest.mark.short
 
@@ -368,3 +368,24 @@ def test_the_banner_comes_byte_for_byte(bed, size):
     path.unlink()
     done = subprocess.run(argv, capture_output=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
     assert done.returncode == 0 and done.stderr == b""
+
+
+def test_a_channel_on_which_nothing_moves_is_closed_by_its_kind(bed):
+    server = bed.aditd(ChannelTimeout="session:command=1 direct-tcpip=1")
+    assert run(bed, server, "sleep 20; exit 23").returncode == 255
+    assert run(bed, server, "for i in 1 2 3 4; do echo $i; sleep 0.5; done; exit 23").returncode == 23
+    assert run(bed, server, given=b"sleep 2; exit 23\n").returncode == 23  # session:shell
+    _, port = bed.local(server, bed.echo().port)
+    assert ask(port) == b"hello"
+    with connect(port) as s:
+        s.settimeout(20)
+        assert s.recv(1) == b""
+    server.wait_log(r"closing after 1 seconds of inactivity \(direct-tcpip\)")
+
+
+def test_a_connection_without_channels_ends_where_that_is_wanted(bed):
+    server = bed.aditd(UnusedConnectionTimeout="1")
+    assert run(bed, server, "sleep 2.5; exit 23").returncode == 23
+    ssh = bed.ssh(server)
+    assert ssh.wait() == 255
+    server.wait_log("terminating inactive connection")
