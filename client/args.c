@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "client/proxy.h"
+
 const char args_usage[] =
     "usage: adit [-46fGgNnqTVv] [-b bind_address] [-c cipher_spec] [-D [bind_address:]port]\n"
-    "            [-E log_file] [-F configfile] [-i identity_file]\n"
+    "            [-E log_file] [-F configfile] [-i identity_file] [-J destination]\n"
     "            [-L [bind_address:]port:host:hostport] [-l login_name] [-m mac_spec]\n"
     "            [-o option] [-p port] [-Q query_option]\n"
     "            [-R [bind_address:]port:host:hostport] [-W host:port] destination\n";
@@ -42,9 +44,6 @@ static const struct letter {
     {'y', false, LETTER_SYSLOG, NULL},
     {'A', false, LETTER_UNBUILT, "agent forwarding (-A) is not built yet"},
     {'I', true, LETTER_UNBUILT, "PKCS#11 (-I) is not part of adit"},
-    {'J', true, LETTER_UNBUILT,
-     "jump hosts (-J) are not built yet: ProxyCommand \"adit -W %h:%p "
-     "JUMPHOST\" does the same"},
     {'K', false, LETTER_UNBUILT, "GSSAPI (-K) is not part of adit"},
     {'M', false, LETTER_UNBUILT, "multiplexing (-M) is not built yet"},
     {'O', true, LETTER_UNBUILT, "multiplexing (-O) is not built yet"},
@@ -150,11 +149,32 @@ static enum err own_letter(struct parse *p, const struct letter *row, const char
     return OK;
 }
 
+/* -J from the command line: each hop as careful as the destination. */
+static enum err check_jumps(struct parse *p, const char *value)
+{
+    struct slice rest = slice_text(value);
+    while (rest.len && strcmp(value, "none") != 0) {
+        const uint8_t *comma = memchr(rest.ptr, ',', rest.len);
+        size_t n = comma ? (size_t)(comma - rest.ptr) : rest.len;
+        struct jump_hop hop;
+        if (jump_hop_parse(slice_of(rest.ptr, n), &hop) != OK) {
+            *p->fault = mem_printf("-J %s: a hop is [user@]host[:port]", value);
+            return ERR_CONFIG;
+        }
+        jump_hop_done(&hop);
+        size_t taken = comma ? n + 1 : n;
+        rest = slice_of(rest.ptr + taken, rest.len - taken);
+    }
+    return OK;
+}
+
 static enum err one_letter(struct parse *p, char letter, const char *value)
 {
     const struct letter *row = find_letter(letter);
     if (row)
         return own_letter(p, row, value);
+    if (letter == 'J')
+        TRY(check_jumps(p, value));
     enum err err = client_options_set_letter(p->options, letter, value, p->report);
     return err == OK ? OK : reported(p);
 }
@@ -186,7 +206,7 @@ static enum err letter_word(struct parse *p, int argc, char *const *argv, int *i
 }
 
 /* CVE-2023-51385: names from the command line never carry what a shell or an option would read. */
-static bool is_safe_name(const char *name)
+bool args_is_safe_name(const char *name)
 {
     if (*name == '\0' || *name == '-')
         return false;
@@ -199,7 +219,7 @@ static bool is_safe_name(const char *name)
 
 static enum err set_user(struct parse *p, const char *user)
 {
-    if (!is_safe_name(user)) {
+    if (!args_is_safe_name(user)) {
         *p->fault = mem_strdup("invalid user name in the destination");
         return ERR_CONFIG;
     }
@@ -246,7 +266,7 @@ static enum err destination(struct parse *p, const char *text)
     }
     if (is_uri)
         TRY(split_uri(p, host, &host));
-    if (!is_safe_name(host)) {
+    if (!args_is_safe_name(host)) {
         *p->fault = mem_strdup("hostname contains invalid characters");
         return ERR_CONFIG;
     }

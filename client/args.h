@@ -29,6 +29,12 @@ void args_done(struct args *a);
 enum err args_parse(struct args *a, struct client_options *options, struct report *report, int argc,
                     char *const *argv, char **fault) MUST_USE;
 
+/*
+ * False for a user or host name with bytes that a shell or an option parser would read
+ * (CVE-2023-51385): such names never come from a command line or a jump list.
+ */
+bool args_is_safe_name(const char *name);
+
 extern const char args_usage[];
 
 #endif

@@ -119,7 +119,8 @@ static void what_cannot_be_meant_is_refused_in_words(void **state)
         {"adit -L 65536:a:80 h", "65536"},    {"adit `id`@h", "invalid user name"},
         {"adit $(id)", "invalid characters"}, {"adit u@-oProxyCommand=x", "invalid characters"},
         {"adit ssh://h/path", "no path"},     {"adit -W h", "host:port"},
-        {"adit -J j h", "not built yet"},     {"adit -o Foo=bar h", "unknown keyword"},
+        {"adit -J a,$(id) h", "a hop is"},    {"adit -J -oX h", "a hop is"},
+        {"adit -J a:0 h", "a hop is"},        {"adit -o Foo=bar h", "unknown keyword"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct parsed p;

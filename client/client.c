@@ -14,8 +14,8 @@
 #include "base/log.h"
 #include "client/host_trust.h"
 #include "client/identity.h"
+#include "client/proxy.h"
 #include "client/trust.h"
-#include "config/expand.h"
 #include "io/child.h"
 #include "io/dial.h"
 #include "tunnel/forward.h"
@@ -517,71 +517,14 @@ static void on_proxy_exited(void *owner, int status, int signal_number)
     log_debug("ProxyCommand ended with status %d", status);
 }
 
-static char *expand_proxy_command(const struct client_options *o)
-{
-    char port[8];
-    char *out = NULL;
-    struct expand_fault fault;
-    snprintf(port, sizeof(port), "%u", o->port);
-    struct expand_token tokens[] = {
-        {'h', o->host_name}, {'n', o->host}, {'p', port}, {'r', o->user}};
-    struct expand_facts facts = {.tokens = tokens, .token_count = ARRAY_LEN(tokens)};
-    if (expand_text(o->proxy_command, &facts, &out, &fault) != OK) {
-        log_error("ProxyCommand: %s", fault.text);
-        return NULL;
-    }
-    return out;
-}
-
-/* The user's own configuration names a shell command; it gets the user's shell, as with ssh. */
-static bool spawn_proxy(struct client *c, const char *command, int to[2], int from[2])
-{
-    const char *shell = getenv("SHELL");
-    CLEANUP(mem_cleanup) char *line = mem_printf("exec %s", command);
-    char dash_c[] = "-c";
-    if (!shell || !*shell)
-        shell = "/bin/sh";
-    CLEANUP(mem_cleanup) char *file = mem_strdup(shell);
-    char *arguments[] = {file, dash_c, line, NULL};
-    int fds[] = {to[0], from[1], STDERR_FILENO};
-    struct child_spec spec = {
-        .file = shell, .arguments = arguments, .fds = fds, .fd_count = ARRAY_LEN(fds)};
-    if (child_new(&c->proxy, c->loop, &spec, on_proxy_exited, c) == OK)
-        return true;
-    log_error("ProxyCommand: %s could not be run", shell);
-    return false;
-}
-
 static void start_proxy(struct client *c)
 {
-    int to[2], from[2];
-    CLEANUP(mem_cleanup) char *command = expand_proxy_command(c->options);
-    if (!command || child_pipe(to) != OK) {
+    int read_fd, write_fd;
+    if (proxy_start(&c->proxy, c->loop, c->request->args, c->options, on_proxy_exited, c, &read_fd,
+                    &write_fd) == OK)
+        start_link(c, read_fd, write_fd);
+    else
         finish(c, EXIT_FAILED);
-        return;
-    }
-    if (child_pipe(from) != OK) {
-        close(to[0]);
-        close(to[1]);
-        finish(c, EXIT_FAILED);
-        return;
-    }
-    log_debug("Executing proxy command: %s", command);
-    bool started = spawn_proxy(c, command, to, from);
-    close(to[0]);
-    close(from[1]);
-    if (started) {
-        start_link(c, from[0], to[1]);
-        return;
-    }
-    close(to[1]);
-    close(from[0]);
-    finish(c, EXIT_FAILED);
-}
-
-static bool has_proxy(const struct client_options *o)
-{
-    return o->proxy_command && strcmp(o->proxy_command, "none") != 0;
 }
 
 /* ---- making and ending ---- */
@@ -702,7 +645,7 @@ int client_run(const struct client_request *request)
     if (!c.ending) {
         if (c.options->connect_timeout_s)
             loop_timer_start(c.connect_timer, (uint64_t)c.options->connect_timeout_s * MS_PER_S);
-        if (has_proxy(c.options))
+        if (proxy_is_wanted(c.options))
             start_proxy(&c);
         else
             dial_server(&c);

@@ -141,13 +141,9 @@ static const char *unbuilt(const struct args *a, const struct client_options *o)
         return "running a command on the server is not built yet: adit opens tunnels (-L -R -D -W)";
     if (o->session_type == SESSION_SUBSYSTEM)
         return "subsystems are not built yet";
-    /* Going there directly although a detour was asked for would be wrong and perhaps unwanted. */
-    static const char *const detours[] = {"ProxyJump", "BindInterface"};
-    for (size_t i = 0; i < ARRAY_LEN(detours); i++) {
-        if (client_options_is_given(o, detours[i]))
-            return "ProxyJump and BindInterface are not built yet (ProxyCommand is: \"adit -W "
-                   "%h:%p JUMPHOST\")";
-    }
+    /* Going out by another interface than was asked for would be wrong and perhaps unwanted. */
+    if (client_options_is_given(o, "BindInterface"))
+        return "BindInterface is not built yet";
     return NULL;
 }
 

@@ -80,6 +80,7 @@ struct option_row {
     int minimum, maximum;            /* OPTION_INT */
     int kind;                        /* enum forward_kind, algo_kind or option_check, by type */
     const char *alias_of;            /* OPTION_ALIAS */
+    const char *rival;               /* whichever of the two is given first wins; NULL: none */
 };
 
 struct rekey_limit {

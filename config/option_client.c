@@ -51,7 +51,8 @@ const struct option_row option_client_rows[] = {
     BUILT(OPTION_PORT,     "Port",                0, port, "22"),
     BUILT_WORD(            "AddressFamily",       0, address_family, "any", option_family_words),
     BUILT(OPTION_STRING,   "BindAddress",         0, bind_address, NULL),
-    BUILT(OPTION_COMMAND,  "ProxyCommand",        0, proxy_command, NULL),
+    {.name = "ProxyCommand", .type = OPTION_COMMAND, .offset = AT(proxy_command), .rival = "ProxyJump"},
+    {.name = "ProxyJump", .type = OPTION_STRING, .flags = OPTION_MAY_NONE, .offset = AT(proxy_jump), .rival = "ProxyCommand"},
     BUILT(OPTION_SECONDS,  "ConnectTimeout",      OPTION_MAY_NONE, connect_timeout_s, "none"),
     BUILT_INT(             "ConnectionAttempts",  0, connection_attempts, "1", 1, INT32_MAX),
     BUILT(OPTION_FLAG,     "TCPKeepAlive",        0, tcp_keep_alive, "yes"),
@@ -108,7 +109,6 @@ const struct option_row option_client_rows[] = {
     BUILT_WORD(            "RequestTTY",          0, request_tty, "auto", tty_words),
 
     /* not built, and leaving them out connects elsewhere or trusts more */
-    RESTRICTION("ProxyJump",          0, "none"),
     RESTRICTION("BindInterface",      0, NULL),
     RESTRICTION("RevokedHostKeys",    0, "none"),
     RESTRICTION("RequiredRSASize",    0, "1024"),

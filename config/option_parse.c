@@ -632,6 +632,15 @@ static enum err parse_value(const struct parse *p)
     return ERR_BUG;
 }
 
+/* ProxyJump and ProxyCommand: the first that is given shuts the other out, "none" too. */
+static bool has_lost(const struct option_state *state, enum option_scope scope,
+                     const struct option_row *row)
+{
+    size_t count;
+    const struct option_row *rival = row->rival ? option_find(scope, row->rival) : NULL;
+    return rival && state->is_set[rival - option_rows(scope, &count)];
+}
+
 static bool is_appending(const struct option_row *row)
 {
     return row->type == OPTION_APPEND || row->type == OPTION_FORWARD || row->type == OPTION_PORTS ||
@@ -656,7 +665,8 @@ enum err option_parse(struct option_state *state, enum option_scope scope,
     CHECK(index < count);
     /* Those of a Match block stand in front of the global ones, name by name. */
     bool is_frozen = state != NULL && state->is_frozen[index] && row->type != OPTION_SUBSYSTEM;
-    if (state == NULL || is_frozen || (state->is_set[index] && !is_appending(row)))
+    if (state == NULL || is_frozen || has_lost(state, scope, row) ||
+        (state->is_set[index] && !is_appending(row)))
         return parse_value(&p);
     p.field = (char *)state + row->offset;
     TRY(parse_value(&p));

@@ -392,6 +392,26 @@ static void lower_text(char *text)
     }
 }
 
+/* "ssh://a/,ssh://b" -> "a,b", as ssh -G shows it. */
+static void strip_schemes(char *hops)
+{
+    static const char scheme[] = "ssh://";
+    size_t n = sizeof(scheme) - 1;
+    char *to = hops;
+    for (const char *from = hops; from && *from;) {
+        bool at_start = from == hops || from[-1] == ',';
+        bool at_end = *from == '/' && (from[1] == ',' || from[1] == '\0');
+        if (at_start && strncmp(from, scheme, n) == 0)
+            from += n;
+        else if (at_end)
+            from++;
+        else
+            *to++ = *from++;
+    }
+    if (hops)
+        *to = '\0';
+}
+
 static void finish(struct client_options *o, const struct client_config_request *request)
 {
     bool has_own_known_hosts = option_is_given(&o->state, "UserKnownHostsFile");
@@ -405,6 +425,7 @@ static void finish(struct client_options *o, const struct client_config_request 
     if (o->user == NULL)
         o->user = mem_strdup(request->local_user);
     option_set_defaults(&o->state);
+    strip_schemes(o->proxy_jump);
     /* ssh_config(5): UpdateHostKeys is off by default where UserKnownHostsFile was changed. */
     if (has_own_known_hosts && !option_is_given(&o->state, "UpdateHostKeys"))
         o->update_host_keys = ANSWER_NO;

@@ -92,6 +92,7 @@ struct client_options {
     char *pubkey_accepted_algorithms;
     enum pubkey_authentication pubkey_authentication;
     struct rekey_limit rekey_limit;
+    char *proxy_jump;     /* NULL or "none": none; hops by commas, without "ssh://" */
     char *proxy_command;  /* NULL or "none": none; % tokens not expanded */
     char *ignore_unknown; /* NULL or a pattern list */
     bool fork_after_authentication;

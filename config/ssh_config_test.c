@@ -302,7 +302,7 @@ static void what_is_not_built_is_kept_and_reported(void **state)
              NULL, NULL, NULL);
     assert_ok(run.result);
     assert_int_equal(count_entries(&run.report, REPORT_NOTE), 3);
-    assert_int_equal(count_entries(&run.report, REPORT_WARNING), 2);
+    assert_int_equal(count_entries(&run.report, REPORT_WARNING), 1);
     assert_string_equal(run.report.entries[0].keyword, "ForwardAgent");
     assert_int_equal(run.report.entries[0].line, 1);
     assert_string_equal(run.o.ciphers, "aes128-ctr");
@@ -315,6 +315,33 @@ static void what_is_not_built_is_kept_and_reported(void **state)
     mem_free(text);
     buf_done(&out);
     run_done(&run);
+}
+
+static void the_first_of_jump_and_command_wins(void **state)
+{
+    static const struct {
+        const char *text, *jump, *command;
+    } cases[] = {
+        {"ProxyJump ssh://u@a:22/,b\nProxyCommand nc %h\n", "u@a:22,b", NULL},
+        {"ProxyCommand nc %h\nProxyJump a\n", NULL, "nc %h"},
+        {"ProxyJump none\nProxyCommand nc %h\n", "none", NULL},
+        {"ProxyCommand none\nProxyJump a\n", NULL, "none"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct run run;
+        run_load(&run, "h", cases[i].text, NULL, NULL, NULL);
+        assert_ok(run.result);
+        if (cases[i].jump)
+            assert_string_equal(run.o.proxy_jump, cases[i].jump);
+        else
+            assert_null(run.o.proxy_jump);
+        if (cases[i].command)
+            assert_string_equal(run.o.proxy_command, cases[i].command);
+        else
+            assert_null(run.o.proxy_command);
+        run_done(&run);
+    }
 }
 
 static void clear_all_forwardings_clears(void **state)
@@ -411,6 +438,7 @@ int main(void)
         cmocka_unit_test(errors_name_file_line_column_and_a_neighbour),
         cmocka_unit_test(unknown_keywords_can_be_ignored),
         cmocka_unit_test(what_is_not_built_is_kept_and_reported),
+        cmocka_unit_test(the_first_of_jump_and_command_wins),
         cmocka_unit_test(clear_all_forwardings_clears),
         cmocka_unit_test(a_file_named_on_the_command_line_must_exist),
         cmocka_unit_test(debian_s_stock_file_loads),
