@@ -13,6 +13,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/keyfile_cipher.h"
+#include "crypto/pem_cost.h"
 #include "crypto/privkey_internal.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
@@ -366,6 +367,8 @@ static enum err pem_parse(struct privkey **out, char **comment, const struct cry
                           struct slice text, struct slice passphrase)
 {
     struct question question = {passphrase, false};
+    if (passphrase.ptr)
+        TRY(pem_cost_check(text));
     BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
     CHECK(bio);
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_give, &question, NULL, NULL);

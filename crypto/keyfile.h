@@ -12,8 +12,8 @@
  * none). ERR_DENIED: encrypted, and none was given; ERR_CRYPTO: a wrong one, or halves of a key
  * that do not agree. ERR_FORMAT: no key file. ERR_UNSUPPORTED: a key type, cipher or KDF not built;
  * ERR_LIMIT: more than 64 KiB of text, RSA out of pubkey.h's bounds, or more rounds of a KDF than
- * bcrypt_pbkdf.h allows. comment (may be NULL): caller owns *comment, "" if there is none.
- * A right passphrase costs what the file asks, up to half a minute: not for an event loop.
+ * bcrypt_pbkdf.h and pem_cost.h allow. comment (may be NULL): caller owns *comment, "" if there is
+ * none. A right passphrase costs what the file asks, up to half a minute: not for an event loop.
  */
 enum err keyfile_parse(struct privkey **out, char **comment, const struct crypto *c,
                        struct slice text, struct slice passphrase) MUST_USE;
