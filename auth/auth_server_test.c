@@ -235,9 +235,41 @@ static void queries_whose_answers_are_not_read_end_the_connection(void **state)
     auth_server_free(b.a);
 }
 
+static void the_banner_stands_whole_and_once_before_the_first_answer(void **state)
+{
+    (void)state;
+    uint8_t *text CLEANUP(mem_cleanup) = mem_new(100000, 1);
+    for (size_t i = 0; i < 100000; i++)
+        text[i] = (uint8_t)('a' + i % 26);
+    const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
+                                              "ssh-ed25519", 6, slice_of(text, 100000)};
+    struct bed b = {.a = auth_server_new(&config)};
+    assert_ok(recv_service(&b, "ssh-userauth"));
+    assert_int_equal(sent(&b), SSH_MSG_SERVICE_ACCEPT);
+    struct msg_userauth_request m = query;
+    m.method = USERAUTH_NONE;
+    assert_ok(recv_request(&b, &m));
+    size_t shown = 0;
+    struct slice payload, piece;
+    while (auth_server_next_payload(b.a, &payload) &&
+           msg_userauth_banner_decode(payload, &piece) == OK) {
+        assert_true(shown + piece.len <= 100000);
+        assert_memory_equal(piece.ptr, text + shown, piece.len);
+        shown += piece.len;
+        auth_server_payload_taken(b.a);
+    }
+    assert_int_equal(shown, 100000);
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_ok(recv_request(&b, &m));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_int_equal(sent(&b), 0);
+    auth_server_free(b.a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_banner_stands_whole_and_once_before_the_first_answer),
         cmocka_unit_test(the_service_comes_first_and_once),
         cmocka_unit_test(user_and_service_may_not_change),
         cmocka_unit_test(failures_are_counted_and_the_first_none_is_free),

@@ -661,6 +661,28 @@ static void user_does_something(struct bed *b, uint64_t *seed)
 }
 
 /* Whatever comes in whatever order: no crash, and no more queued than the cap. */
+static void a_channel_tells_its_type_and_how_long_nothing_moved(void **state)
+{
+    (void)state;
+    struct bed b;
+    uint8_t head[CHANNEL_DATA_HEAD];
+    bed_init(&b, NULL);
+    assert_ok(recv_open(&b, 5, WINDOW, 100));
+    struct channel *ch = b.event.channel;
+    assert_string_equal(channel_type(ch), "direct-tcpip");
+    conn_accept(b.c, ch);
+    assert_int_equal(channel_idle_ms(ch, 1000), 0); /* the first look */
+    assert_int_equal(channel_idle_ms(ch, 4000), 3000);
+    channel_put_data_head(ch, head, 10);
+    assert_int_equal(channel_idle_ms(ch, 5000), 0);
+    assert_int_equal(channel_idle_ms(ch, 5500), 500);
+    assert_ok(channel_send_stderr(ch, slice_text("x")));
+    assert_int_equal(channel_idle_ms(ch, 6000), 0);
+    channel_set_type(ch, "session:subsystem:a-name-that-is-much-longer-than-there-is-room-for-one");
+    assert_int_equal(strlen(channel_type(ch)), CHANNEL_TYPE_MAX - 1);
+    bed_done(&b);
+}
+
 static void any_sequence_is_survived_within_the_cap(void **state)
 {
     (void)state;
@@ -695,6 +717,7 @@ static void any_sequence_is_survived_within_the_cap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_channel_tells_its_type_and_how_long_nothing_moved),
         cmocka_unit_test(data_beyond_the_window_ends_the_connection),
         cmocka_unit_test(what_was_consumed_is_credited),
         cmocka_unit_test(a_window_beyond_32_bits_ends_the_connection),

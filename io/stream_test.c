@@ -391,6 +391,26 @@ static void loop_free_puts_away_open_and_ending_streams(void **state)
     assert_int_equal(fcntl(fds[1], F_GETFD), -1);
 }
 
+/* A command's stdin and stdout as two streams, each of one pipe's end. */
+static void a_stream_may_have_one_direction_only(void **state)
+{
+    struct fixture *f = *state;
+    struct side writer = {.f = f, .total = 300000}, reader = {.f = f, .stop_at_end = true};
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    writer.s = stream_new(f->l, -1, fds[1], 400000, side_event, &writer);
+    reader.s = stream_new(f->l, fds[0], -1, 0, side_event, &reader);
+    stream_reading(reader.s, true);
+    send_more(&writer);
+    stream_shut_write(writer.s);
+    loop_run(f->l);
+    assert_int_equal(reader.received, writer.total);
+    assert_int_equal(reader.end, ERR_EOF);
+    assert_int_equal(writer.drained, writer.total);
+    stream_close(writer.s);
+    stream_close(reader.s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +423,7 @@ int main(void)
         IO_TEST(close_ends_tcp_with_fin_even_if_bytes_are_unread),
         IO_TEST(each_direction_ends_by_itself),
         IO_TEST(two_pipes_are_one_stream),
+        IO_TEST(a_stream_may_have_one_direction_only),
         IO_TEST(the_blocking_flag_comes_back),
         IO_TEST(a_regular_file_is_always_ready_but_never_spins),
         IO_TEST(a_hangup_does_not_spin_while_reading_is_off),
