@@ -200,6 +200,40 @@ static void both_ends_agree(void **state)
     duo_done(&d);
 }
 
+/* Every method and every mac: a first exchange, a second under its keys, and a hand-over. */
+static void every_algorithm_secures_rekeys_and_is_handed_over(void **state)
+{
+    (void)state;
+    for (size_t i = 0; algo_kex_at(i) || algo_mac_at(i); i++) {
+        struct duo d;
+        struct buf record;
+        struct transport *copy;
+        duo_init(&d);
+        const char *kex = algo_kex_at(i) ? algo_kex_at(i)->name : CURVE;
+        const char *mac = algo_mac_at(i) ? algo_mac_at(i)->name : "hmac-sha2-256";
+        d.client->config.kex = d.server->config.kex = d.server_config.kex = kex;
+        d.client->config.mac = d.server->config.mac = d.server_config.mac = mac;
+        d.client->config.cipher = d.server->config.cipher = d.server_config.cipher = "aes128-ctr";
+        duo_connect(&d);
+        assert_string_equal(d.client->names.kex, kex);
+        assert_string_equal(d.server->names.recv_mac, mac);
+        transport_rekey(d.client, 1);
+        duo_run(&d);
+        assert_int_equal(d.rekeyed, 2);
+        buf_init_secret(&record, 65536);
+        assert_ok(transport_export(d.server, &record));
+        assert_ok(transport_import(&copy, &d.server_config, buf_slice(&record), 1));
+        transport_free(d.server);
+        d.server = copy;
+        transport_rekey(d.server, 1);
+        duo_run(&d);
+        assert_int_equal(d.rekeyed, 4);
+        assert_false(transport_is_ended(d.client) || transport_is_ended(d.server));
+        buf_done(&record);
+        duo_done(&d);
+    }
+}
+
 static void a_wrong_signature_ends_the_exchange(void **state)
 {
     (void)state;
@@ -371,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_cut_kexinit_is_refused),
         cmocka_unit_test(what_comes_before_authentication_is_bounded),
         cmocka_unit_test(both_ends_agree),
+        cmocka_unit_test(every_algorithm_secures_rekeys_and_is_handed_over),
         cmocka_unit_test(a_wrong_signature_ends_the_exchange),
         cmocka_unit_test(a_host_key_may_not_change_in_a_connection),
         cmocka_unit_test(other_messages_in_a_rekey_end_the_connection),
