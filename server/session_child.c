@@ -16,6 +16,8 @@
 #define USER_RC        ".ssh/rc"
 #define SYSTEM_RC      "/etc/ssh/sshrc"
 #define HUSH           ".hushlogin"
+#define USER_ENVIRON   ".ssh/environment"
+#define ENVIRON_MAX    65536
 #define DEFAULT_SHELL  "/bin/sh"
 #define STATUS_CANNOT  1
 #define STATUS_NOLOGIN 254
@@ -108,6 +110,39 @@ static void run_rc(const char *shell, char *const *environment)
         ;
 }
 
+/* ~/.ssh/environment, read as the account and from its home. */
+static void add_user_environment(const struct server_options *o, struct string_list *environment)
+{
+    struct buf text;
+    uint8_t *room;
+    ssize_t n = 1;
+    int fd = open(USER_ENVIRON, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    buf_init(&text, ENVIRON_MAX);
+    while (n > 0 && buf_reserve(&text, 4096, &room) == OK) {
+        n = read(fd, room, 4096);
+        if (n > 0)
+            buf_commit(&text, (size_t)n);
+    }
+    session_add_lines(o, buf_slice(&text), environment);
+    buf_done(&text);
+    close(fd);
+}
+
+/* For exec: it is never freed. */
+static char **make_environment(const struct session_child *c)
+{
+    struct string_list all;
+    string_list_init(&all);
+    string_list_copy(&all, c->environment);
+    if (strcmp(c->options->permit_user_environment, "no") != 0)
+        add_user_environment(c->options, &all);
+    all.items = mem_resize(all.items, all.count + 1, sizeof(char *));
+    all.items[all.count] = NULL;
+    return all.items;
+}
+
 static NORETURN void run_shell(const char *shell, const char *command, char *const *environment)
 {
     const char *slash = strrchr(shell, '/');
@@ -129,15 +164,13 @@ void session_child_run(const struct session_child *c)
     (void)setrlimit(RLIMIT_CORE, &c->core);
     become(a);
     obey_nologin(a);
-    char **environment = mem_new(c->environment->count + 1, sizeof(char *));
-    for (size_t i = 0; i < c->environment->count; i++)
-        environment[i] = c->environment->items[i];
     if (chdir(a->home) != 0) {
         dprintf(STDERR_FILENO, "Could not chdir to home directory %s: %s\n", a->home,
                 strerror(errno));
         if (chdir("/") != 0)
             fail("/");
     }
+    char **environment = make_environment(c);
     const char *shell = a->shell[0] && !c->plan->is_sftp ? a->shell : DEFAULT_SHELL;
     if (c->plan->has_rc)
         run_rc(shell, environment);

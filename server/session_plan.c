@@ -133,17 +133,48 @@ static void set_accepted(const struct server_options *o, struct slice asked,
     }
 }
 
+/* PermitUserEnvironment: no, yes, or patterns of names. */
+static bool may_user_set(const struct server_options *o, const char *assignment)
+{
+    const char *permitted = o->permit_user_environment;
+    char *name CLEANUP(mem_cleanup) = mem_strndup(assignment, strcspn(assignment, "="));
+    if (strcmp(permitted, "no") == 0)
+        return false;
+    return strcmp(permitted, "yes") == 0 || match_list(name, permitted) == MATCH_YES;
+}
+
 static void set_of_key(const struct server_options *o, const struct key_options *key,
                        struct string_list *environment)
 {
-    const char *permitted = o->permit_user_environment;
-    if (strcmp(permitted, "no") == 0)
-        return;
     for (size_t i = 0; i < key->environment.count; i++) {
-        const char *text = key->environment.items[i];
-        char *name CLEANUP(mem_cleanup) = mem_strndup(text, strcspn(text, "="));
-        if (strcmp(permitted, "yes") == 0 || match_list(name, permitted) == MATCH_YES)
-            set_text(environment, text);
+        if (may_user_set(o, key->environment.items[i]))
+            set_text(environment, key->environment.items[i]);
+    }
+}
+
+/* What comes behind the user's own in OpenSSH's order stays as it is. */
+static bool is_stronger(const struct server_options *o, const char *assignment)
+{
+    size_t n = strcspn(assignment, "=") + 1;
+    for (size_t i = 0; i < o->set_env.count; i++) {
+        if (strncmp(o->set_env.items[i], assignment, n) == 0)
+            return true;
+    }
+    return strncmp(assignment, "SSH_", 4) == 0;
+}
+
+void session_add_lines(const struct server_options *o, struct slice text,
+                       struct string_list *environment)
+{
+    while (text.len) {
+        const uint8_t *end = memchr(text.ptr, '\n', text.len);
+        size_t n = end ? (size_t)(end - text.ptr) : text.len;
+        char *line CLEANUP(mem_cleanup) = slice_strdup(slice_of(text.ptr, n));
+        const char *start = line + strspn(line, " \t");
+        if (*start != '#' && strchr(start, '=') && may_user_set(o, start) && !is_stronger(o, start))
+            set_text(environment, start);
+        size_t step = n + (end ? 1 : 0);
+        text = slice_of(text.ptr + step, text.len - step);
     }
 }
 

@@ -36,6 +36,13 @@ void session_plan_done(struct session_plan *plan);
 /* Sets NAME=value, in place of an older value of the name. */
 void session_set(struct string_list *environment, const char *name, const char *value);
 
+/*
+ * Adds the lines of ~/.ssh/environment (NAME=value, blank, or a comment) that PermitUserEnvironment
+ * lets in; SetEnv and what OpenSSH sets itself behind it are not replaced.
+ */
+void session_add_lines(const struct server_options *o, struct slice text,
+                       struct string_list *environment);
+
 struct session_facts {
     const struct account *account;
     const char *time_zone; /* TZ of the server; NULL: none */

@@ -189,6 +189,26 @@ static void the_environment_is_openssh_s_and_the_server_wins(void **state UNUSED
     end(&f);
 }
 
+static void the_users_environment_file_counts_where_it_is_permitted(void **state UNUSED)
+{
+    static const char text[] = "# comment\nA=1\n  B=2\nSSH_CLIENT=x\nS=user\nno assignment\nC=3";
+    static const char *const permitted[] = {"no", "yes", "A*"};
+    for (size_t i = 0; i < ARRAY_LEN(permitted); i++) {
+        struct fixture f;
+        begin(&f, "");
+        parse(&f, "PermitUserEnvironment", permitted[i]);
+        parse(&f, "SetEnv", "S=server");
+        session_add_lines(&f.o, slice_text(text), &f.environment);
+        static const size_t counts[] = {0, 3, 1};
+        assert_int_equal(f.environment.count, counts[i]);
+        if (i > 0)
+            assert_string_equal(value_of(&f, "A"), "1");
+        if (i == 1)
+            assert_string_equal(value_of(&f, "B"), "2");
+        end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(subsystems_are_found_by_their_whole_name),
         cmocka_unit_test(forcecommand_stands_over_the_keys_and_both_over_the_request),
         cmocka_unit_test(each_switch_can_forbid_the_terminal_and_the_rc_file),
+        cmocka_unit_test(the_users_environment_file_counts_where_it_is_permitted),
         cmocka_unit_test(the_environment_is_openssh_s_and_the_server_wins),
     };
     return RUN_TESTS(tests);
