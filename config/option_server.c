@@ -52,7 +52,7 @@ const struct option_row option_server_rows[] = {
     BUILT_INT(             "MaxSessions",       MATCH, max_sessions, "10", 0, INT32_MAX),
     BUILT(OPTION_FLAG,     "TCPKeepAlive",      0, tcp_keep_alive, "yes"),
     BUILT(OPTION_SECONDS,  "ClientAliveInterval", MATCH, client_alive_interval_s, "0"),
-    BUILT_KIND(OPTION_LIST, "ChannelTimeout",   MATCH, channel_timeouts, "none",
+    BUILT_KIND(OPTION_LIST, "ChannelTimeout",   MATCH, channel_timeouts, NULL,
                OPTION_CHECK_TIMEOUT),
     BUILT(OPTION_SECONDS,  "UnusedConnectionTimeout", MATCH | OPTION_MAY_NONE,
                            unused_connection_timeout_s, "none"),
