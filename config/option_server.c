@@ -89,7 +89,7 @@ const struct option_row option_server_rows[] = {
                OPTION_CHECK_PERMIT_LISTEN),
 
     /* sessions */
-    BUILT(OPTION_FLAG,     "PermitSession",     MATCH, permit_session, "yes"), /* aditd's own */
+    BUILT(OPTION_FLAG,     "PermitSession",     MATCH, permit_session, "no"), /* aditd's own */
     BUILT(OPTION_FLAG,     "PermitTTY",         MATCH, permit_tty, "yes"),
     BUILT(OPTION_COMMAND,  "ForceCommand",      MATCH, force_command, "none"),
     BUILT(OPTION_SUBSYSTEM, "Subsystem",        MATCH, subsystems, NULL),
