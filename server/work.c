@@ -76,16 +76,6 @@ static enum err ask_session(void *owner, const struct role_msg *m, int fd)
 
 /* ---- policy ---- */
 
-static struct policy_rules rules_of_config(const struct string_list *list, const char *source)
-{
-    bool is_any = list->count == 0 || (list->count == 1 && strcmp(list->items[0], "any") == 0);
-    bool is_none = list->count == 1 && strcmp(list->items[0], "none") == 0;
-    return (struct policy_rules){.is_restricted = !is_any,
-                                 .items = list->items,
-                                 .count = is_any || is_none ? 0 : list->count,
-                                 .source = source};
-}
-
 static struct policy_rules rules_of_key(const struct key_rule_list *list, const char *source)
 {
     return (struct policy_rules){.is_restricted = list->count > 0,
@@ -128,9 +118,9 @@ static void make_policy(struct work *w)
     p->may_open = p->open_switch == NULL;
     p->may_listen = p->listen_switch == NULL;
     p->gateway_ports = gateways[w->options.gateway_ports];
-    p->open[0] = rules_of_config(&w->options.permit_open, "PermitOpen");
+    p->open[0] = policy_rules_of(&w->options.permit_open, "PermitOpen");
     p->open[1] = rules_of_key(&w->key.permit_open, "permitopen= of the key");
-    p->listen[0] = rules_of_config(&w->options.permit_listen, "PermitListen");
+    p->listen[0] = policy_rules_of(&w->options.permit_listen, "PermitListen");
     p->listen[1] = rules_of_key(&w->key.permit_listen, "permitlisten= of the key");
 }
 
