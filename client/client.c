@@ -48,6 +48,7 @@ struct client {
     char *methods;    /* what the server still took when authentication failed */
     int attempts_left;
     bool identified, ready, ending;
+    bool stdio_done; /* -W: both directions have ended here */
     int status;
 };
 
@@ -171,7 +172,11 @@ static void on_stdio_refused(void *owner, uint32_t reason, struct slice text)
 static void on_stdio_done(void *owner, const struct splice_report *report)
 {
     struct client *c = owner;
-    finish(c, report->aborted ? EXIT_FAILED : EXIT_SUCCESS);
+    /* Not before the peer has closed too: what it still delivers would die with the link. */
+    if (report->aborted)
+        finish(c, EXIT_FAILED);
+    else
+        c->stdio_done = true;
 }
 
 static void start_stdio(struct client *c)
@@ -404,6 +409,10 @@ static void on_link(void *owner, const struct link_event *e)
         else
             link_refuse(c->link, e->channel, SSH_OPEN_UNKNOWN_CHANNEL_TYPE,
                         "this client takes forwarded connections only");
+        break;
+    case LINK_NO_CHANNELS:
+        if (c->stdio_done)
+            finish(c, EXIT_SUCCESS);
         break;
     case LINK_DEBUG:
         log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));

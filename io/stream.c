@@ -257,6 +257,8 @@ static void continue_ending(struct fd_stream *f)
             shut_now(f);
     }
     if (is_ending_too_slow(f)) {
+        if (f->is_tcp) /* not all of it was delivered: that must not look like an end */
+            f->ending = ABORTING;
         finish(f);
         return;
     }

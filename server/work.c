@@ -317,6 +317,7 @@ static void on_link(void *owner, const struct link_event *e)
         break;
     case LINK_SECURED:
     case LINK_GLOBAL_REPLY:
+    case LINK_NO_CHANNELS:
     case LINK_STRAY_LINE:
     case LINK_BANNER:
     case LINK_SERVER_KEY:

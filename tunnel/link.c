@@ -44,6 +44,7 @@ struct link {
     bool leaving; /* link_disconnect: send what is queued, then go */
     bool dead, said_down;
     bool by_peer;
+    bool had_channels; /* at the end of the last turn */
     struct fault fault;
     char *peer_text;
     uint64_t last_heard_ms, leaving_until_ms;
@@ -367,6 +368,15 @@ static void arm_timer(struct link *l)
     loop_timer_at(l->timer, due);
 }
 
+static void tell_no_channels(struct link *l)
+{
+    bool has = conn_channel_count(l->conn) > 0;
+    bool had = l->had_channels;
+    l->had_channels = has;
+    if (had && !has && !l->dead)
+        say(l, (struct link_event){.kind = LINK_NO_CHANNELS});
+}
+
 /* The end of the turn: everything that gathered leaves in one write. */
 static void flush(struct link *l)
 {
@@ -377,6 +387,7 @@ static void flush(struct link *l)
         if (transport_is_ended(l->transport) && !l->dead)
             serve_input(l); /* a failure found while sending: the event says which */
     }
+    tell_no_channels(l);
     if (!l->dead && l->leaving)
         leave_if_done(l);
     if (l->dead) {

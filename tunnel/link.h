@@ -67,6 +67,7 @@ enum link_event_kind {
     LINK_GLOBAL_REQUEST, /* name, body; if want_reply: link_reply(request) */
     LINK_GLOBAL_REPLY,   /* cookie, success, body */
     LINK_OPEN_REQUEST,   /* channel, name = type, body: link_accept or link_refuse */
+    LINK_NO_CHANNELS,    /* the last channel is gone: both sides have closed it */
     LINK_DEBUG,          /* text = the peer's DEBUG message; always_display */
     LINK_DOWN,           /* fault; by_peer: text = its DISCONNECT. Once, last. Free it later. */
 };

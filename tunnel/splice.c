@@ -183,7 +183,8 @@ static void on_lost(struct channel_user *u)
 {
     struct splice *sp = container_of(u, struct splice, user);
     flush_gathered(sp);
-    end(sp, true);
+    /* Whose peer had ended already was not cut: it gets the rest, and its end. */
+    end(sp, !(sp->got_eof && !sp->peer_aborted));
 }
 
 /* ---- the stream's events ---- */

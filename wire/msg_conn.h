@@ -10,7 +10,7 @@
 #include "wire/writer.h"
 
 #define MSG_HOST_MAX 1024
-#define MSG_TYPE_MAX 128
+#define MSG_TYPE_MAX (256 * 1024) /* an unknown name is refused by who looks it up, not here */
 
 struct msg_global_request {
     struct slice name;
