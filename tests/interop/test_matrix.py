@@ -206,3 +206,22 @@ def test_ssh_says_that_it_speaks_strict_kex_and_hostbound_keys_with_us(bed, plac
     process = transfer(bed, place, "ssh", up, "L", 1000, ("-v", "-v"))
     assert "kex-strict-s-v00@openssh.com" in process.err
     assert "publickey-hostbound" in process.err
+
+
+@pytest.mark.parametrize("kind", ["L", "R"])
+@pytest.mark.parametrize("client,server", [cell for cell in CELLS if cell[0] != "paramiko"])
+def test_200_connections_at_once(bed, place, client, server, kind):
+    up = start_server(bed, place, server)
+    process, _, _ = forwarded(bed, place, client, up, kind, b.serve_echo)
+    port = int(re.search(r"-%s (?:127\.0\.0\.1:)?(\d+):" % kind, " ".join(process.argv)).group(1))
+    visitors = []
+    try:
+        with place.inside(place.left if kind == "L" else place.right):
+            visitors += [b.connect(port) for _ in range(200)]
+        for i, s in enumerate(visitors):
+            s.sendall(b"%04d" % i)
+        for i, s in enumerate(visitors):
+            assert b.receive_exactly(s, 4) == b"%04d" % i
+    finally:
+        for s in visitors:
+            s.close()
