@@ -5,11 +5,8 @@
 #ifndef ADIT_IO_IPC_H
 #define ADIT_IO_IPC_H
 
-#include "base/buf.h"
+#include "io/ipc_blocking.h"
 #include "io/loop.h"
-
-#define IPC_MESSAGE_MAX 65536
-#define IPC_FDS_MAX     4
 
 struct ipc;
 
@@ -28,14 +25,5 @@ void ipc_close(struct ipc *i); /* NULL allowed */
  * own. ERR_EOF: the other side is gone (what it sent before still comes as messages); ERR_IO.
  */
 enum err ipc_send(struct ipc *i, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
-
-/*
- * Without a loop, for roles that use plain blocking calls: ERR_EOF, ERR_IO, ERR_FORMAT. Receiving
- * replaces what is in bytes (a cap below IPC_MESSAGE_MAX is the longest record); fds has room for
- * IPC_FDS_MAX.
- */
-enum err ipc_pair(int fds[2]) MUST_USE; /* SOCK_SEQPACKET, close-on-exec */
-enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
-enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count) MUST_USE;
 
 #endif

@@ -15,7 +15,7 @@
 #include "auth/auth_blob.h"
 #include "auth/authorized_keys.h"
 #include "crypto/pubkey.h"
-#include "io/ipc.h"
+#include "io/ipc_blocking.h"
 #include "server/account.h"
 #include "server/config_text.h"
 #include "server/role.h"

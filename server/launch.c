@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "crypto/digest.h"
-#include "io/ipc.h"
+#include "io/ipc_blocking.h"
 #include "server/config_text.h"
 #include "server/role.h"
 #include "server/session_child.h"

@@ -4,7 +4,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "io/ipc.h"
+#include "io/ipc_blocking.h"
 
 int role_start_unlimited(int argc, char **argv, const char *program)
 {

@@ -12,7 +12,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/keyfile.h"
-#include "io/ipc.h"
+#include "io/ipc_blocking.h"
 #include "server/role.h"
 
 #define KEYS_MAX     32
