@@ -9,6 +9,23 @@ static void encode(const struct role_msg *m, struct buf *out)
     assert_ok(role_msg_encode(m, out));
 }
 
+/* The sample of a kind. */
+static struct role_msg sample(enum role_msg_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
+        if (role_msg_samples[i].m.kind == kind)
+            return role_msg_samples[i].m;
+    }
+    fail();
+    return (struct role_msg){.kind = kind};
+}
+
+static void every_kind_has_a_sample(void **state UNUSED)
+{
+    for (int kind = 1; kind <= ROLE_MSG_EXITED; kind++)
+        assert_int_equal(sample((enum role_msg_kind)kind).kind, kind);
+}
+
 static void every_message_comes_back_as_it_was(void **state UNUSED)
 {
     for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
@@ -84,10 +101,29 @@ static void a_message_comes_from_its_own_side_only(void **state UNUSED)
         enum role_msg_kind kind;
         enum role from, to;
     } others[] = {
+        {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_PRE},
         {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_WORK},
-        {ROLE_MSG_SIGN, ROLE_SUPERVISOR, ROLE_SIGN},
-        {ROLE_MSG_SIGNATURE, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_START, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_AUTH, ROLE_WORK, ROLE_SUPERVISOR},
         {ROLE_MSG_ANSWER, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_READY, ROLE_PRE, ROLE_SUPERVISOR},
+        {ROLE_MSG_SANDBOX, ROLE_SUPERVISOR, ROLE_PRE},
+        {ROLE_MSG_SANDBOX, ROLE_SUPERVISOR, ROLE_SIGN},
+        {ROLE_MSG_SANDBOX, ROLE_SUPERVISOR, ROLE_RESOLVE},
+        {ROLE_MSG_SIGN, ROLE_WORK, ROLE_SUPERVISOR},
+        {ROLE_MSG_SIGN, ROLE_SUPERVISOR, ROLE_SIGN},
+        {ROLE_MSG_SIGNATURE, ROLE_SUPERVISOR, ROLE_PRE},
+        {ROLE_MSG_SIGNATURE, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_PROVE, ROLE_SUPERVISOR, ROLE_SIGN},
+        {ROLE_MSG_PROOF, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_WHO, ROLE_SUPERVISOR, ROLE_AUTHZ},
+        {ROLE_MSG_PROMPT, ROLE_SUPERVISOR, ROLE_PRE},
+        {ROLE_MSG_RESPONSE, ROLE_SUPERVISOR, ROLE_AUTHZ},
+        {ROLE_MSG_ANSWER, ROLE_SUPERVISOR, ROLE_PRE},
+        {ROLE_MSG_TICKET, ROLE_STORE, ROLE_WORK},
+        {ROLE_MSG_REGISTER, ROLE_SIGN, ROLE_SUPERVISOR},
+        {ROLE_MSG_REGISTER, ROLE_STORE, ROLE_SUPERVISOR},
+        {ROLE_MSG_RESOLVER, ROLE_SUPERVISOR, ROLE_WORK},
     };
     for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {
         struct buf bytes;
@@ -110,7 +146,7 @@ static void fields_are_held_to_their_caps_and_forms(void **state UNUSED)
 {
     static const uint8_t zeros[ROLE_MSG_KEY_MAX + 1];
     struct buf out;
-    struct role_msg sign = role_msg_samples[3].m;
+    struct role_msg sign = sample(ROLE_MSG_SIGN);
     buf_init(&out, 2 * ROLE_MSG_MAX);
     sign.hash = slice_of(zeros, 33);
     assert_int_equal(role_msg_encode(&sign, &out), ERR_FORMAT);
@@ -124,7 +160,7 @@ static void fields_are_held_to_their_caps_and_forms(void **state UNUSED)
     assert_ok(role_msg_encode(&sign, &out));
     sign.name = slice_of(zeros, 3); /* text with NUL */
     assert_int_equal(role_msg_encode(&sign, &out), ERR_FORMAT);
-    struct role_msg start = role_msg_samples[2].m;
+    struct role_msg start = sample(ROLE_MSG_START);
     start.port = 65536;
     assert_int_equal(role_msg_encode(&start, &out), ERR_FORMAT);
     buf_done(&out);
@@ -134,15 +170,16 @@ static void the_greatest_question_fits_into_a_record(void **state UNUSED)
 {
     static const uint8_t bytes[ROLE_MSG_KEY_MAX] = {1};
     struct buf out;
-    struct role_msg m = role_msg_samples[6].m;
+    struct role_msg m = sample(ROLE_MSG_AUTHZ);
     char *user CLEANUP(mem_cleanup) = mem_new(ROLE_MSG_USER_MAX + 1, 1);
     memset(user, 'u', ROLE_MSG_USER_MAX);
     m.user = slice_text(user);
     m.key = m.host_key = slice_of(bytes, ROLE_MSG_KEY_MAX);
+    m.used_keys = slice_of(bytes, ROLE_MSG_USED_MAX);
     m.signature = slice_of(bytes, ROLE_MSG_SIGNATURE_MAX);
     encode(&m, &out);
     buf_done(&out);
-    m = role_msg_samples[9].m; /* LAUNCH */
+    m = sample(ROLE_MSG_LAUNCH);
     char *text CLEANUP(mem_cleanup) = mem_new(ROLE_MSG_COMMAND_MAX + 1, 1);
     memset(text, 'c', ROLE_MSG_COMMAND_MAX);
     m.command = slice_text(text);
@@ -158,7 +195,7 @@ static void the_greatest_question_fits_into_a_record(void **state UNUSED)
 static void unknown_kinds_are_no_messages(void **state UNUSED)
 {
     static const uint8_t kinds[][4] = {
-        {0, 0, 0, 0}, {0, 0, 0, 14}, {255, 255, 255, 255}, {1, 0, 0, 1}};
+        {0, 0, 0, 0}, {0, 0, 0, ROLE_MSG_EXITED + 1}, {255, 255, 255, 255}, {1, 0, 0, 1}};
     struct role_msg m;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         assert_int_equal(role_msg_decode(slice_of(kinds[i], 4), ROLE_SIGN, ROLE_SUPERVISOR, &m),
@@ -193,6 +230,7 @@ static void joined_pieces_of_messages_keep_the_fuzzers_promise(void **state UNUS
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_has_a_sample),
         cmocka_unit_test(every_message_comes_back_as_it_was),
         cmocka_unit_test(a_message_cut_anywhere_is_refused),
         cmocka_unit_test(a_flipped_bit_never_makes_two_readings),
