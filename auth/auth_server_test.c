@@ -5,9 +5,22 @@
 #include "wire/msg_transport.h"
 #include "wire/numbers.h"
 
+static void encode_password_change(struct writer *w)
+{
+    writer_u8(w, SSH_MSG_USERAUTH_REQUEST);
+    writer_text(w, "ada");
+    writer_text(w, "ssh-connection");
+    writer_text(w, "password");
+    writer_bool(w, true);
+    writer_text(w, "old");
+    writer_text(w, "new");
+}
+
 struct bed {
     struct auth_server *a;
     struct auth_server_event event;
+    const char *methods; /* WHO is answered by these two */
+    struct slice banner;
 };
 
 static const struct msg_userauth_request query = {
@@ -21,8 +34,8 @@ static const struct msg_userauth_request query = {
 static void bed_init(struct bed *b, unsigned max_tries)
 {
     const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
-                                              "ssh-ed25519,rsa-sha2-256", max_tries, SLICE_NONE};
-    *b = (struct bed){.a = auth_server_new(&config)};
+                                              "ssh-ed25519,rsa-sha2-256", max_tries};
+    *b = (struct bed){.a = auth_server_new(&config), .methods = "publickey", .banner = SLICE_NONE};
 }
 
 static enum err recv_service(struct bed *b, const char *name)
@@ -38,7 +51,7 @@ static enum err recv_service(struct bed *b, const char *name)
     return err;
 }
 
-static enum err recv_request(struct bed *b, const struct msg_userauth_request *m)
+static enum err recv_unanswered(struct bed *b, const struct msg_userauth_request *m)
 {
     struct buf out;
     struct writer w;
@@ -49,6 +62,26 @@ static enum err recv_request(struct bed *b, const struct msg_userauth_request *m
     enum err err = auth_server_recv(b->a, buf_slice(&out), &b->event);
     buf_done(&out);
     return err;
+}
+
+static enum err recv_request(struct bed *b, const struct msg_userauth_request *m)
+{
+    enum err err = recv_unanswered(b, m);
+    if (err == OK && b->event.kind == AUTH_SERVER_WHO)
+        err = auth_server_answer_who(b->a, slice_text(b->methods), b->banner, &b->event);
+    return err;
+}
+
+static enum err recv_responses(struct bed *b, const char *body, size_t length)
+{
+    uint8_t payload[64] = {SSH_MSG_USERAUTH_INFO_RESPONSE};
+    memcpy(payload + 1, body, length);
+    return auth_server_recv(b->a, slice_of(payload, 1 + length), &b->event);
+}
+
+static enum err answer(struct bed *b, bool is_allowed)
+{
+    return auth_server_answer(b->a, is_allowed ? AUTH_VERDICT_YES : AUTH_VERDICT_NO, SLICE_NONE);
 }
 
 static uint8_t sent(struct bed *b)
@@ -119,10 +152,10 @@ static void failures_are_counted_and_the_first_none_is_free(void **state)
     assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
     assert_ok(recv_request(&b, &query)); /* 2 */
     assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
-    assert_ok(auth_server_answer(b.a, false));
+    assert_ok(answer(&b, false));
     assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
     assert_ok(recv_request(&b, &query)); /* a good query costs nothing */
-    assert_ok(auth_server_answer(b.a, true));
+    assert_ok(answer(&b, true));
     assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
     assert_int_equal(recv_request(&b, &none), ERR_LIMIT); /* 3 */
     assert_string_equal(auth_server_fault(b.a).text, "Too many authentication failures");
@@ -137,7 +170,7 @@ static void the_last_answer_counts_too(void **state)
     struct bed b;
     begin(&b, 1);
     assert_ok(recv_request(&b, &query));
-    assert_int_equal(auth_server_answer(b.a, false), ERR_LIMIT);
+    assert_int_equal(answer(&b, false), ERR_LIMIT);
     auth_server_free(b.a);
 }
 
@@ -177,7 +210,7 @@ static void only_an_allowed_signed_request_succeeds(void **state)
         assert_ok(recv_request(&b, &m));
         assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
         assert_true(auth_server_is_asking(b.a));
-        assert_ok(auth_server_answer(b.a, true));
+        assert_ok(answer(&b, true));
         assert_false(auth_server_is_done(b.a)); /* a query alone logs nobody in */
         assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
         m.has_signature = true;
@@ -186,7 +219,7 @@ static void only_an_allowed_signed_request_succeeds(void **state)
         assert_int_equal(b.event.kind, AUTH_SERVER_SIGNED);
         assert_true(slice_is(b.event.user, "ada") && slice_is(b.event.key_blob, "KEY") &&
                     slice_is(b.event.signature, "SIG") && b.event.hostbound == hostbound);
-        assert_ok(auth_server_answer(b.a, true));
+        assert_ok(answer(&b, true));
         assert_true(auth_server_is_done(b.a));
         assert_int_equal(sent(&b), SSH_MSG_USERAUTH_SUCCESS);
         auth_server_free(b.a);
@@ -228,7 +261,7 @@ static void queries_whose_answers_are_not_read_end_the_connection(void **state)
     m.key_blob = slice_of(blob, 60000);
     for (int i = 0; i < 10 && err == OK; i++) {
         assert_ok(recv_request(&b, &m));
-        err = auth_server_answer(b.a, true);
+        err = answer(&b, true);
     }
     assert_int_equal(err, ERR_LIMIT);
     assert_non_null(auth_server_fault(b.a).text);
@@ -241,11 +274,9 @@ static void the_banner_stands_whole_and_once_before_the_first_answer(void **stat
     uint8_t *text CLEANUP(mem_cleanup) = mem_new(100000, 1);
     for (size_t i = 0; i < 100000; i++)
         text[i] = (uint8_t)('a' + i % 26);
-    const struct auth_server_config config = {slice_text("session"), slice_text("HOST"),
-                                              "ssh-ed25519", 6, slice_of(text, 100000)};
-    struct bed b = {.a = auth_server_new(&config)};
-    assert_ok(recv_service(&b, "ssh-userauth"));
-    assert_int_equal(sent(&b), SSH_MSG_SERVICE_ACCEPT);
+    struct bed b;
+    begin(&b, 6);
+    b.banner = slice_of(text, 100000);
     struct msg_userauth_request m = query;
     m.method = USERAUTH_NONE;
     assert_ok(recv_request(&b, &m));
@@ -266,9 +297,249 @@ static void the_banner_stands_whole_and_once_before_the_first_answer(void **stat
     auth_server_free(b.a);
 }
 
+/* ---- who, and by which methods ---- */
+
+static void nothing_is_answered_before_it_is_known_who_asks(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin(&b, 6);
+    assert_ok(recv_unanswered(&b, &query));
+    assert_int_equal(b.event.kind, AUTH_SERVER_WHO);
+    assert_true(slice_is(b.event.user, "ada") && slice_is(b.event.service, "ssh-connection"));
+    assert_true(auth_server_is_asking(b.a));
+    assert_int_equal(sent(&b), 0);
+    assert_ok(auth_server_answer_who(b.a, slice_text("publickey"), SLICE_NONE, &b.event));
+    assert_int_equal(b.event.kind, AUTH_SERVER_KEY); /* the request that raised it goes on */
+    assert_ok(answer(&b, true));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
+    assert_ok(recv_unanswered(&b, &query));
+    assert_int_equal(b.event.kind, AUTH_SERVER_KEY); /* and who is asked once */
+    auth_server_free(b.a);
+}
+
+static void assert_failure(struct bed *b, const char *methods, bool is_partial)
+{
+    struct slice payload;
+    struct msg_userauth_failure m;
+    assert_true(auth_server_next_payload(b->a, &payload));
+    assert_ok(msg_userauth_failure_decode(payload, &m));
+    assert_true(slice_is(m.methods, methods));
+    assert_int_equal(m.partial_success, is_partial);
+    auth_server_payload_taken(b->a);
+}
+
+static struct msg_userauth_request with_method(enum userauth_method method)
+{
+    struct msg_userauth_request m = query;
+    m.method = method;
+    m.password = slice_text("secret");
+    return m;
+}
+
+static void a_method_that_is_not_offered_is_refused_unasked(void **state)
+{
+    (void)state;
+    static const enum userauth_method methods[] = {USERAUTH_PUBLICKEY, USERAUTH_PASSWORD,
+                                                   USERAUTH_INTERACTIVE};
+    static const char *const names[] = {"publickey", "password", "keyboard-interactive"};
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        for (size_t j = 0; j < ARRAY_LEN(names); j++) {
+            struct bed b;
+            struct msg_userauth_request m = with_method(methods[i]);
+            begin(&b, 6);
+            b.methods = names[j];
+            assert_ok(recv_request(&b, &m));
+            assert_int_equal(b.event.kind != AUTH_SERVER_NONE, i == j);
+            if (i != j)
+                assert_failure(&b, names[j], false);
+            auth_server_free(b.a);
+        }
+    }
+}
+
+static void a_password_is_asked_about_and_then_wiped(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct msg_userauth_request m = with_method(USERAUTH_PASSWORD);
+    begin(&b, 6);
+    b.methods = "publickey,password";
+    assert_ok(recv_request(&b, &m));
+    assert_int_equal(b.event.kind, AUTH_SERVER_PASSWORD);
+    assert_true(slice_is(b.event.password, "secret"));
+    const uint8_t *at = b.event.password.ptr;
+    assert_ok(answer(&b, false));
+    assert_failure(&b, "publickey,password", false);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(at[i], 0); /* the memory is kept for the next request */
+    assert_ok(recv_request(&b, &m));
+    assert_ok(answer(&b, true));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_SUCCESS);
+    assert_true(auth_server_is_done(b.a));
+    auth_server_free(b.a);
+}
+
+/* CVE-2016-6515: hashing what nobody types is work for nothing. */
+static void a_long_password_and_a_change_of_it_fail_unasked(void **state)
+{
+    (void)state;
+    static char text[MSG_PASSWORD_MAX + 1];
+    struct bed b;
+    struct msg_userauth_request m = with_method(USERAUTH_PASSWORD);
+    memset(text, 'x', sizeof(text));
+    begin(&b, 6);
+    b.methods = "password";
+    m.password = slice_of(text, MSG_PASSWORD_MAX + 1);
+    assert_ok(recv_request(&b, &m));
+    assert_int_equal(b.event.kind, AUTH_SERVER_NONE);
+    assert_failure(&b, "password", false);
+    m.password = slice_of(text, MSG_PASSWORD_MAX);
+    assert_ok(recv_request(&b, &m));
+    assert_int_equal(b.event.kind, AUTH_SERVER_PASSWORD);
+    assert_ok(answer(&b, false));
+    assert_failure(&b, "password", false);
+    struct buf out;
+    struct writer w;
+    buf_init(&out, 1024);
+    writer_init(&w, &out);
+    encode_password_change(&w);
+    assert_ok(auth_server_recv(b.a, buf_slice(&out), &b.event));
+    assert_int_equal(b.event.kind, AUTH_SERVER_NONE);
+    assert_failure(&b, "password", false);
+    buf_done(&out);
+    auth_server_free(b.a);
+}
+
+static void partial_success_names_what_is_next_and_counts_no_failure(void **state)
+{
+    (void)state;
+    struct bed b;
+    struct msg_userauth_request m = query;
+    m.has_signature = true;
+    m.signature = slice_text("SIG");
+    begin(&b, 1);
+    assert_ok(recv_request(&b, &m));
+    assert_ok(auth_server_answer(b.a, AUTH_VERDICT_PARTIAL, slice_text("password")));
+    assert_failure(&b, "password", true);
+    assert_false(auth_server_is_done(b.a));
+    m = with_method(USERAUTH_PASSWORD);
+    assert_ok(recv_request(&b, &m));
+    assert_int_equal(b.event.kind, AUTH_SERVER_PASSWORD);
+    assert_ok(auth_server_answer(b.a, AUTH_VERDICT_PARTIAL, slice_text("publickey")));
+    assert_failure(&b, "publickey", true);
+    assert_int_equal(recv_request(&b, &m), ERR_LIMIT); /* no longer offered: the one failure */
+    auth_server_free(b.a);
+}
+
+/* A query grants nothing, whatever the answer is. */
+static void a_query_is_never_more_than_acceptable(void **state)
+{
+    (void)state;
+    static const enum auth_verdict verdicts[] = {AUTH_VERDICT_YES, AUTH_VERDICT_PARTIAL};
+    for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+        struct bed b;
+        begin(&b, 6);
+        assert_ok(recv_request(&b, &query));
+        assert_ok(auth_server_answer(b.a, verdicts[i], slice_text("password")));
+        assert_int_equal(sent(&b), SSH_MSG_USERAUTH_PK_OK);
+        assert_int_equal(sent(&b), 0);
+        assert_false(auth_server_is_done(b.a));
+        auth_server_free(b.a);
+    }
+}
+
+/* ---- keyboard-interactive ---- */
+
+#define PROMPT   "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x02p:\0"
+#define RESPONSE "\0\0\0\x01\0\0\0\x03pin"
+
+static void begin_dialog(struct bed *b, unsigned max_tries)
+{
+    struct msg_userauth_request m = with_method(USERAUTH_INTERACTIVE);
+    m.submethods = slice_text("pam");
+    begin(b, max_tries);
+    b->methods = "publickey,keyboard-interactive";
+    assert_ok(recv_request(b, &m));
+    assert_int_equal(b->event.kind, AUTH_SERVER_INTERACTIVE);
+    assert_true(slice_is(b->event.submethods, "pam"));
+    assert_ok(auth_server_prompt(b->a, slice_of(PROMPT, sizeof(PROMPT) - 1)));
+    struct slice payload;
+    assert_true(auth_server_next_payload(b->a, &payload));
+    assert_int_equal(payload.ptr[0], SSH_MSG_USERAUTH_INFO_REQUEST);
+    assert_memory_equal(payload.ptr + 1, PROMPT, sizeof(PROMPT) - 1);
+    auth_server_payload_taken(b->a);
+    assert_false(auth_server_is_asking(b->a));
+}
+
+static void a_dialog_goes_on_until_there_is_a_verdict(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin_dialog(&b, 6);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 1));
+        assert_int_equal(b.event.kind, AUTH_SERVER_RESPONSES);
+        assert_false(b.event.abandoned);
+        assert_true(slice_equal(b.event.body, slice_of(RESPONSE, sizeof(RESPONSE) - 1)));
+        if (i < 2) {
+            assert_ok(auth_server_prompt(b.a, slice_of(PROMPT, sizeof(PROMPT) - 1)));
+            assert_int_equal(sent(&b), SSH_MSG_USERAUTH_INFO_REQUEST);
+        }
+    }
+    assert_ok(answer(&b, true));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_SUCCESS);
+    auth_server_free(b.a);
+}
+
+static void a_response_nobody_asked_for_ends_the_connection(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin(&b, 6);
+    assert_int_equal(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 1), ERR_PROTOCOL);
+    auth_server_free(b.a);
+    begin_dialog(&b, 6);
+    assert_ok(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 1));
+    assert_ok(answer(&b, false));
+    assert_int_equal(sent(&b), SSH_MSG_USERAUTH_FAILURE);
+    assert_int_equal(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 1), ERR_PROTOCOL);
+    auth_server_free(b.a);
+    begin_dialog(&b, 6);
+    assert_int_equal(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 2), ERR_FORMAT);
+    auth_server_free(b.a);
+}
+
+static void another_request_abandons_the_dialog_and_counts(void **state)
+{
+    (void)state;
+    struct bed b;
+    begin_dialog(&b, 3);
+    assert_ok(recv_request(&b, &query)); /* 1 */
+    assert_true(b.event.abandoned);
+    assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
+    assert_ok(answer(&b, true));
+    assert_int_equal(recv_responses(&b, RESPONSE, sizeof(RESPONSE) - 1), ERR_PROTOCOL);
+    auth_server_free(b.a);
+    begin_dialog(&b, 2);
+    struct msg_userauth_request none = with_method(USERAUTH_NONE);
+    assert_int_equal(recv_request(&b, &none), ERR_LIMIT); /* 1, and none is another */
+    assert_true(b.event.abandoned);
+    auth_server_free(b.a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_answered_before_it_is_known_who_asks),
+        cmocka_unit_test(a_method_that_is_not_offered_is_refused_unasked),
+        cmocka_unit_test(a_password_is_asked_about_and_then_wiped),
+        cmocka_unit_test(a_long_password_and_a_change_of_it_fail_unasked),
+        cmocka_unit_test(partial_success_names_what_is_next_and_counts_no_failure),
+        cmocka_unit_test(a_query_is_never_more_than_acceptable),
+        cmocka_unit_test(a_dialog_goes_on_until_there_is_a_verdict),
+        cmocka_unit_test(a_response_nobody_asked_for_ends_the_connection),
+        cmocka_unit_test(another_request_abandons_the_dialog_and_counts),
         cmocka_unit_test(the_banner_stands_whole_and_once_before_the_first_answer),
         cmocka_unit_test(the_service_comes_first_and_once),
         cmocka_unit_test(user_and_service_may_not_change),

@@ -124,7 +124,8 @@ static void answer_server_question(struct pair_end *e, const struct auth_server_
         pubkey_free(key);
         buf_done(&blob);
     }
-    if (auth_server_answer(e->auth_server, allowed) != OK)
+    if (auth_server_answer(e->auth_server, allowed ? AUTH_VERDICT_YES : AUTH_VERDICT_NO,
+                           SLICE_NONE) != OK)
         end_failed(e, auth_server_fault(e->auth_server));
 }
 
@@ -149,7 +150,10 @@ static void on_auth_payload(struct pair_end *e, struct slice payload)
 {
     if (e->is_server) {
         struct auth_server_event q;
-        if (auth_server_recv(e->auth_server, payload, &q) != OK)
+        enum err err = auth_server_recv(e->auth_server, payload, &q);
+        if (err == OK && q.kind == AUTH_SERVER_WHO)
+            err = auth_server_answer_who(e->auth_server, slice_text("publickey"), SLICE_NONE, &q);
+        if (err != OK)
             end_failed(e, auth_server_fault(e->auth_server));
         else if (q.kind != AUTH_SERVER_NONE)
             answer_server_question(e, &q);
@@ -167,8 +171,7 @@ static void on_secured(struct pair_end *e)
     struct pair *p = e->pair;
     if (e->is_server) {
         struct auth_server_config config = {transport_session_id(e->transport),
-                                            transport_server_key(e->transport), ALL_SIGN, 6,
-                                            SLICE_NONE};
+                                            transport_server_key(e->transport), ALL_SIGN, 6};
         e->auth_server = auth_server_new(&config);
         return;
     }

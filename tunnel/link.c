@@ -464,7 +464,11 @@ static void on_auth_payload(struct link *l, struct slice payload)
     struct auth_server_event question;
     if (auth_server_is_done(l->auth_server))
         return; /* requests behind the one that succeeded are ignored (RFC 4252 5.1) */
-    if (auth_server_recv(l->auth_server, payload, &question) != OK) {
+    enum err err = auth_server_recv(l->auth_server, payload, &question);
+    if (err == OK && question.kind == AUTH_SERVER_WHO)
+        err = auth_server_answer_who(l->auth_server, slice_text("publickey"), l->config.banner,
+                                     &question);
+    if (err != OK) {
         fail_by(l, auth_server_fault(l->auth_server));
     } else if (question.kind != AUTH_SERVER_NONE) {
         l->asking = true;
@@ -581,7 +585,7 @@ static void on_secured(struct link *l)
     if (l->config.transport->role == TRANSPORT_SERVER) {
         struct auth_server_config config = {
             transport_session_id(l->transport), transport_server_key(l->transport),
-            l->config.accepted_algorithms, l->config.max_auth_tries, l->config.banner};
+            l->config.accepted_algorithms, l->config.max_auth_tries};
         l->auth_server = auth_server_new(&config);
     }
     say(l, (struct link_event){.kind = LINK_SECURED});
@@ -838,7 +842,8 @@ void link_answer_auth(struct link *l, bool allowed)
     if (l->dead)
         return;
     l->asking = false;
-    if (auth_server_answer(l->auth_server, allowed) != OK)
+    if (auth_server_answer(l->auth_server, allowed ? AUTH_VERDICT_YES : AUTH_VERDICT_NO,
+                           SLICE_NONE) != OK)
         fail_by(l, auth_server_fault(l->auth_server));
     send_control(l); /* SUCCESS must be out before anything that follows it is fed */
     answered(l);

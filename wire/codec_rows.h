@@ -28,6 +28,8 @@ CODEC_STRUCT(msg_kex_ecdh_reply)
 CODEC_STRUCT(msg_ext_info)
 CODEC_STRUCT(msg_userauth_failure)
 CODEC_STRUCT(msg_userauth_pk_ok)
+CODEC_STRUCT(body_info_request)
+CODEC_STRUCT(body_info_response)
 CODEC_STRUCT(msg_global_request)
 CODEC_STRUCT(body_tcpip_forward)
 CODEC_STRUCT(msg_channel_open)
@@ -77,13 +79,13 @@ static inline enum err msg_ping_recode(struct slice payload, struct writer *w)
     return OK;
 }
 
-/* What is decoded but never sent (passwords, unknown methods) is not encoded: its bytes are
- * passed on. */
+/* What is decoded but never sent (a changed password, a method's language, unknown methods) is not
+ * encoded: its bytes are passed on. */
 static inline enum err msg_userauth_request_recode(struct slice payload, struct writer *w)
 {
     struct msg_userauth_request m;
     TRY(msg_userauth_request_decode(payload, &m));
-    if (m.method == USERAUTH_PASSWORD || m.method == USERAUTH_OTHER)
+    if (m.changes_password || m.method == USERAUTH_INTERACTIVE || m.method == USERAUTH_OTHER)
         writer_bytes(w, payload);
     else
         msg_userauth_request_encode(w, &m);
@@ -254,6 +256,37 @@ static inline void userauth_password_sample(struct writer *w)
     writer_text(w, "new");
 }
 
+static inline void userauth_interactive_sample(struct writer *w)
+{
+    msg_userauth_request_encode(
+        w, &(struct msg_userauth_request){.user = slice_text("ada"),
+                                          .service = slice_text("ssh-connection"),
+                                          .method = USERAUTH_INTERACTIVE,
+                                          .submethods = slice_text("pam")});
+}
+
+static inline void info_request_sample(struct writer *w)
+{
+    static const uint8_t prompts[] = "\0\0\0\x09"
+                                     "Password:"
+                                     "\0"
+                                     "\0\0\0\x04"
+                                     "Pin:"
+                                     "\1";
+    body_info_request_encode(w,
+                             &(struct body_info_request){slice_text("name"), slice_text("how"), 2,
+                                                         slice_of(prompts, sizeof(prompts) - 1)});
+}
+
+static inline void info_response_sample(struct writer *w)
+{
+    static const uint8_t responses[] = "\0\0\0\x03"
+                                       "one"
+                                       "\0\0\0\0";
+    body_info_response_encode(
+        w, &(struct body_info_response){2, slice_of(responses, sizeof(responses) - 1)});
+}
+
 static inline void userauth_failure_sample(struct writer *w)
 {
     msg_userauth_failure_encode(
@@ -361,6 +394,9 @@ static const struct codec codecs[] = {
     {"publickey query",   userauth_query_sample,     msg_userauth_request_recode,    0, 0},
     {"hostbound",         userauth_hostbound_sample, msg_userauth_request_recode,    0, 0},
     {"password",          userauth_password_sample,  msg_userauth_request_recode,    0, 0},
+    {"interactive",       userauth_interactive_sample, msg_userauth_request_recode,  0, 0},
+    {"INFO_REQUEST",      info_request_sample,       body_info_request_recode,       0, 0},
+    {"INFO_RESPONSE",     info_response_sample,      body_info_response_recode,      0, 0},
     {"USERAUTH_FAILURE",  userauth_failure_sample,   msg_userauth_failure_recode,    0, 0},
     {"USERAUTH_SUCCESS",  msg_userauth_success_encode, msg_userauth_success_recode,  0, 0},
     {"USERAUTH_BANNER",   userauth_banner_sample,    msg_userauth_banner_recode,     0, 0},

@@ -4,8 +4,9 @@
 #include "wire/namelist.h"
 #include "wire/numbers.h"
 
-#define KEY_BLOB_MAX 65536
-#define METHOD_MAX   128
+#define KEY_BLOB_MAX   65536
+#define METHOD_MAX     128
+#define SUBMETHODS_MAX 1024
 
 static enum userauth_method method_of(struct slice name)
 {
@@ -17,6 +18,7 @@ static enum userauth_method method_of(struct slice name)
         {"password", USERAUTH_PASSWORD},
         {"publickey", USERAUTH_PUBLICKEY},
         {"publickey-hostbound-v00@openssh.com", USERAUTH_PUBLICKEY_HOSTBOUND},
+        {"keyboard-interactive", USERAUTH_INTERACTIVE},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (slice_is(name, rows[i].name))
@@ -39,9 +41,15 @@ static void decode_publickey(struct reader *r, struct msg_userauth_request *m)
 static void decode_password(struct reader *r, struct msg_userauth_request *m)
 {
     m->changes_password = reader_bool(r);
-    m->password = reader_string_max(r, MSG_PASSWORD_MAX);
+    m->password = reader_string(r);
     if (m->changes_password)
-        m->new_password = reader_string_max(r, MSG_PASSWORD_MAX);
+        m->new_password = reader_string(r);
+}
+
+static void decode_interactive(struct reader *r, struct msg_userauth_request *m)
+{
+    (void)reader_text(r, METHOD_MAX); /* a language, deprecated */
+    m->submethods = reader_text(r, SUBMETHODS_MAX);
 }
 
 enum err msg_userauth_request_decode(struct slice payload, struct msg_userauth_request *m)
@@ -60,6 +68,9 @@ enum err msg_userauth_request_decode(struct slice payload, struct msg_userauth_r
     case USERAUTH_PASSWORD:
         decode_password(&r, m);
         break;
+    case USERAUTH_INTERACTIVE:
+        decode_interactive(&r, m);
+        break;
     case USERAUTH_OTHER:
         reader_rest(&r);
         break;
@@ -69,16 +80,8 @@ enum err msg_userauth_request_decode(struct slice payload, struct msg_userauth_r
     return reader_done(&r);
 }
 
-void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_request *m)
+static void encode_publickey(struct writer *w, const struct msg_userauth_request *m)
 {
-    CHECK(m->method != USERAUTH_PASSWORD && m->method != USERAUTH_OTHER);
-    writer_u8(w, SSH_MSG_USERAUTH_REQUEST);
-    writer_string(w, m->user);
-    writer_string(w, m->service);
-    if (m->method == USERAUTH_NONE) {
-        writer_text(w, "none");
-        return;
-    }
     bool hostbound = m->method == USERAUTH_PUBLICKEY_HOSTBOUND;
     writer_text(w, hostbound ? "publickey-hostbound-v00@openssh.com" : "publickey");
     writer_bool(w, m->has_signature);
@@ -88,6 +91,35 @@ void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_req
         writer_string(w, m->host_key);
     if (m->has_signature)
         writer_string(w, m->signature);
+}
+
+void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_request *m)
+{
+    CHECK(m->method != USERAUTH_OTHER && !m->changes_password);
+    writer_u8(w, SSH_MSG_USERAUTH_REQUEST);
+    writer_string(w, m->user);
+    writer_string(w, m->service);
+    switch (m->method) {
+    case USERAUTH_NONE:
+        writer_text(w, "none");
+        break;
+    case USERAUTH_PUBLICKEY:
+    case USERAUTH_PUBLICKEY_HOSTBOUND:
+        encode_publickey(w, m);
+        break;
+    case USERAUTH_PASSWORD:
+        writer_text(w, "password");
+        writer_bool(w, false);
+        writer_string(w, m->password);
+        break;
+    case USERAUTH_INTERACTIVE:
+        writer_text(w, "keyboard-interactive");
+        writer_text(w, "");
+        writer_string(w, m->submethods);
+        break;
+    case USERAUTH_OTHER:
+        break;
+    }
 }
 
 enum err msg_userauth_failure_decode(struct slice payload, struct msg_userauth_failure *m)
@@ -145,4 +177,93 @@ void msg_userauth_pk_ok_encode(struct writer *w, const struct msg_userauth_pk_ok
     writer_u8(w, SSH_MSG_USERAUTH_PK_OK);
     writer_string(w, m->algorithm);
     writer_string(w, m->key_blob);
+}
+
+/* ---- keyboard-interactive ---- */
+
+bool info_prompt_next(struct slice *prompts, struct slice *prompt, bool *echo)
+{
+    struct reader r;
+    if (prompts->len == 0)
+        return false;
+    reader_init(&r, *prompts);
+    *prompt = reader_string(&r);
+    *echo = reader_bool(&r);
+    if (!reader_is_ok(&r))
+        return false; /* and the list is not at its end */
+    *prompts = reader_rest(&r);
+    return true;
+}
+
+void info_prompt_encode(struct writer *w, struct slice prompt, bool echo)
+{
+    writer_string(w, prompt);
+    writer_bool(w, echo);
+}
+
+bool info_response_next(struct slice *responses, struct slice *response)
+{
+    struct reader r;
+    if (responses->len == 0)
+        return false;
+    reader_init(&r, *responses);
+    *response = reader_string(&r);
+    if (!reader_is_ok(&r))
+        return false;
+    *responses = reader_rest(&r);
+    return true;
+}
+
+/* A count is believed only as far as there are entries. */
+enum err body_info_request_decode(struct slice body, struct body_info_request *b)
+{
+    struct reader r;
+    struct slice prompt;
+    bool echo;
+    uint32_t found = 0;
+    reader_init(&r, body);
+    b->name = reader_string(&r);
+    b->instruction = reader_string(&r);
+    (void)reader_string(&r); /* a language, deprecated */
+    b->count = reader_u32(&r);
+    b->prompts = reader_rest(&r);
+    TRY(reader_done(&r));
+    if (b->count > INFO_PROMPTS_MAX)
+        return ERR_LIMIT;
+    struct slice rest = b->prompts;
+    while (found <= b->count && info_prompt_next(&rest, &prompt, &echo))
+        found++;
+    return rest.len == 0 && found == b->count ? OK : ERR_FORMAT;
+}
+
+void body_info_request_encode(struct writer *w, const struct body_info_request *b)
+{
+    writer_string(w, b->name);
+    writer_string(w, b->instruction);
+    writer_text(w, "");
+    writer_u32(w, b->count);
+    writer_bytes(w, b->prompts);
+}
+
+enum err body_info_response_decode(struct slice body, struct body_info_response *b)
+{
+    struct reader r;
+    struct slice response;
+    uint32_t found = 0;
+    reader_init(&r, body);
+    b->count = reader_u32(&r);
+    b->responses = reader_rest(&r);
+    TRY(reader_done(&r));
+    if (b->count > INFO_PROMPTS_MAX)
+        return ERR_LIMIT;
+    struct slice rest = b->responses;
+    while (found <= b->count && info_response_next(&rest, &response))
+        found++;
+    return rest.len == 0 && found == b->count ? OK : ERR_FORMAT;
+}
+
+void body_info_response_encode(struct writer *w, const struct body_info_response *b)
+{
+    writer_u32(w, b->count);
+    writer_bytes(w, b->responses);
 }

@@ -9,7 +9,7 @@
 #include "wire/writer.h"
 
 #define MSG_USER_MAX     255
-#define MSG_PASSWORD_MAX 1024
+#define MSG_PASSWORD_MAX 1024 /* what may be looked at; longer ones are decoded, too */
 #define MSG_BANNER_MAX   131072
 
 enum userauth_method {
@@ -17,6 +17,7 @@ enum userauth_method {
     USERAUTH_PASSWORD,
     USERAUTH_PUBLICKEY,
     USERAUTH_PUBLICKEY_HOSTBOUND, /* publickey-hostbound-v00@openssh.com */
+    USERAUTH_INTERACTIVE,         /* keyboard-interactive, RFC 4256 */
     USERAUTH_OTHER,               /* method_name has it; the body is not parsed */
 };
 
@@ -31,9 +32,11 @@ struct msg_userauth_request {
     /* password */
     bool changes_password;
     struct slice password, new_password;
+    /* keyboard-interactive */
+    struct slice submethods; /* what the client would like, a hint */
 };
 enum err msg_userauth_request_decode(struct slice payload, struct msg_userauth_request *m) MUST_USE;
-/* Encodes NONE, PUBLICKEY and PUBLICKEY_HOSTBOUND. */
+/* Encodes all but OTHER; no change of a password. */
 void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_request *m);
 
 struct msg_userauth_failure {
@@ -54,5 +57,30 @@ struct msg_userauth_pk_ok {
 };
 enum err msg_userauth_pk_ok_decode(struct slice payload, struct msg_userauth_pk_ok *m) MUST_USE;
 void msg_userauth_pk_ok_encode(struct writer *w, const struct msg_userauth_pk_ok *m);
+
+/*
+ * keyboard-interactive (RFC 4256 3.2, 3.4): what stands behind the message number of INFO_REQUEST
+ * and INFO_RESPONSE. The lists were checked when decoded and are walked by the functions below.
+ */
+#define INFO_PROMPTS_MAX 64
+
+struct body_info_request {
+    struct slice name, instruction;
+    uint32_t count;
+    struct slice prompts; /* count times string and bool */
+};
+enum err body_info_request_decode(struct slice body, struct body_info_request *b) MUST_USE;
+void body_info_request_encode(struct writer *w, const struct body_info_request *b);
+/* One entry of prompts; the first entry off it, false at its end. */
+void info_prompt_encode(struct writer *w, struct slice prompt, bool echo);
+bool info_prompt_next(struct slice *prompts, struct slice *prompt, bool *echo);
+
+struct body_info_response {
+    uint32_t count;
+    struct slice responses; /* count strings */
+};
+enum err body_info_response_decode(struct slice body, struct body_info_response *b) MUST_USE;
+void body_info_response_encode(struct writer *w, const struct body_info_response *b);
+bool info_response_next(struct slice *responses, struct slice *response);
 
 #endif

@@ -23,6 +23,8 @@ static void every_message_refuses_another_number(void **state)
         bool has_number = codecs[i].recode != body_tcpip_forward_recode &&
                           codecs[i].recode != body_tcpip_open_recode &&
                           codecs[i].recode != body_allocated_port_recode &&
+                          codecs[i].recode != body_info_request_recode &&
+                          codecs[i].recode != body_info_response_recode &&
                           codecs[i].recode != msg_channel_plain_recode; /* told by its caller */
         if (has_number)
             assert_int_equal(codec_recode(&codecs[i], buf_slice(&sample), &out), ERR_FORMAT);
@@ -168,9 +170,34 @@ static void an_unknown_method_s_body_is_not_read(void **state)
     assert_true(slice_is(m.method_name, "hostbased"));
 }
 
+/* The count of prompts and answers is the sender's word: neither more nor fewer may follow. */
+static void a_count_of_prompts_must_be_that_of_the_prompts(void **state)
+{
+    (void)state;
+    struct body_info_request request;
+    struct body_info_response response;
+    static const uint8_t one[] = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x02p:\0";
+    uint8_t bytes[sizeof(one) - 1];
+    for (unsigned count = 0; count < 4; count++) {
+        memcpy(bytes, one, sizeof(bytes));
+        bytes[15] = (uint8_t)count;
+        assert_int_equal(body_info_request_decode(slice_of(bytes, sizeof(bytes)), &request) == OK,
+                         count == 1);
+    }
+    assert_int_equal(body_info_request_decode(
+                         slice_of("\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff", 16), &request),
+                     ERR_LIMIT);
+    assert_int_equal(body_info_response_decode(slice_of("\xff\xff\xff\xff", 4), &response),
+                     ERR_LIMIT);
+    assert_int_not_equal(body_info_response_decode(slice_of("\0\0\0\x01", 4), &response), OK);
+    assert_int_not_equal(body_info_response_decode(slice_of("\0\0\0\0\0\0\0\0", 8), &response), OK);
+    assert_ok(body_info_response_decode(slice_of("\0\0\0\0", 4), &response));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_count_of_prompts_must_be_that_of_the_prompts),
         cmocka_unit_test(every_message_keeps_its_form),
         cmocka_unit_test(every_message_refuses_another_number),
         cmocka_unit_test(a_count_of_extensions_without_extensions_ends_at_once),
