@@ -2,6 +2,7 @@
 #include "auth/authorized_keys.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <time.h>
 
@@ -137,12 +138,16 @@ static enum err on_environment(struct key_options *o, char *value, bool on UNUSE
     return OK;
 }
 
-static enum err on_tunnel(struct key_options *o UNUSED, char *value, bool on UNUSED,
-                          const char **why)
+/* A device's number, or "any"; the last one counts (OpenSSH too). */
+static enum err on_tunnel(struct key_options *o, char *value, bool on UNUSED, const char **why)
 {
     size_t n = strspn(value, "0123456789");
-    bool is_number = n > 0 && n <= 9 && value[n] == '\0';
-    return is_number || strcmp(value, "any") == 0 ? OK : no(why, bad_tunnel);
+    bool is_any = strcmp(value, "any") == 0;
+    if (!is_any && (n == 0 || n > 9 || value[n] != '\0'))
+        return no(why, bad_tunnel);
+    o->has_tunnel = true;
+    o->tunnel = is_any ? KEY_TUNNEL_ANY : (uint32_t)strtoul(value, NULL, 10);
+    return OK;
 }
 
 static bool is_port(const char *text)
@@ -371,19 +376,156 @@ void key_options_done(struct key_options *o)
     *o = (struct key_options){.may_forward_ports = false};
 }
 
-bool key_options_may_log_in(const struct key_options *o, const char *address, int64_t now_s,
+/* ---- what they decide ---- */
+
+/* By address, or by name where it is known; a negated entry that matches either is the last word.
+ */
+static bool is_from(const char *list, const struct key_use *use)
+{
+    enum match by_address = MATCH_NO;
+    if (!match_is_address(use->address) ||
+        match_address_list(use->address, list, &by_address) != OK || by_address == MATCH_NEGATED)
+        return false;
+    enum match by_name = use->host ? match_list_folded(use->host, list) : MATCH_NO;
+    return by_name != MATCH_NEGATED && (by_address == MATCH_YES || by_name == MATCH_YES);
+}
+
+bool key_options_may_log_in(const struct key_options *o, const struct key_use *use,
                             const char **why)
 {
-    enum match found = MATCH_NO;
     *why = "";
-    if (o->is_cert_authority || o->principals)
+    if (use->kind != KEY_USE_AUTHORITY && (o->is_cert_authority || o->principals))
         *why = "the key is listed as a certificate authority only";
-    else if (o->has_expiry && now_s >= o->expires_at)
+    else if (use->kind == KEY_USE_AUTHORITY && !o->is_cert_authority)
+        *why = "the key is not listed as a certificate authority";
+    else if (o->has_expiry && use->now_s >= o->expires_at)
         *why = "the key has expired (expiry-time=)";
-    else if (o->from && (!match_is_address(address) ||
-                         match_address_list(address, o->from, &found) != OK || found != MATCH_YES))
+    else if (o->from && !is_from(o->from, use))
         *why = "the key may not be used from this address (from=)";
     return **why == '\0';
+}
+
+static enum err join_rules(struct key_rule_list *list, const struct key_rule_list *other,
+                           const char **why)
+{
+    if (list->count && other->count) {
+        *why = "permitopen= or permitlisten= is given in two places";
+        return ERR_DENIED;
+    }
+    for (size_t i = 0; i < other->count; i++) {
+        list->items = mem_resize(list->items, list->count + 1, sizeof(char *));
+        list->items[list->count++] = mem_strdup(other->items[i]);
+    }
+    return OK;
+}
+
+static enum err join_command(struct key_options *o, const struct key_options *other,
+                             const char **why)
+{
+    if (o->command && other->command && strcmp(o->command, other->command) != 0) {
+        *why = "command= and the certificate's force-command differ";
+        return ERR_DENIED;
+    }
+    if (!o->command && other->command)
+        o->command = mem_strdup(other->command);
+    return OK;
+}
+
+static enum err join_tunnel(struct key_options *o, const struct key_options *other,
+                            const char **why)
+{
+    if (!other->has_tunnel)
+        return OK;
+    bool is_same = !o->has_tunnel || o->tunnel == KEY_TUNNEL_ANY || o->tunnel == other->tunnel;
+    if (!is_same && other->tunnel != KEY_TUNNEL_ANY) {
+        *why = "tunnel= is given in two places and differs";
+        return ERR_DENIED;
+    }
+    if (is_same)
+        o->tunnel = other->tunnel;
+    o->has_tunnel = true;
+    return OK;
+}
+
+enum err key_options_merge(struct key_options *o, const struct key_options *other, const char **why)
+{
+    o->may_forward_ports &= other->may_forward_ports;
+    o->may_forward_agent &= other->may_forward_agent;
+    o->may_forward_x11 &= other->may_forward_x11;
+    o->may_use_pty &= other->may_use_pty;
+    o->may_use_rc &= other->may_use_rc;
+    o->needs_verification |= other->needs_verification;
+    o->needs_no_touch &= other->needs_no_touch;
+    for (size_t i = 0; i < other->environment.count; i++)
+        TRY(on_environment(o, other->environment.items[i], true, why));
+    TRY(join_command(o, other, why));
+    TRY(join_tunnel(o, other, why));
+    TRY(join_rules(&o->permit_open, &other->permit_open, why));
+    return join_rules(&o->permit_listen, &other->permit_listen, why);
+}
+
+/* ---- printing ---- */
+
+static enum err print_name(struct buf *out, const char *name)
+{
+    if (buf_len(out))
+        TRY(buf_append(out, ",", 1));
+    return buf_append_slice(out, slice_text(name));
+}
+
+static enum err print_value(struct buf *out, const char *name, const char *value)
+{
+    size_t n = strlen(value);
+    if (n && value[n - 1] == '\\')
+        return ERR_FORMAT;
+    TRY(print_name(out, name));
+    TRY(buf_append(out, "=\"", 2));
+    for (; *value; value++) {
+        if (*value == '"')
+            TRY(buf_append(out, "\\", 1));
+        TRY(buf_append(out, value, 1));
+    }
+    return buf_append(out, "\"", 1);
+}
+
+static enum err print_rules(struct buf *out, const char *name, const struct key_rule_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        TRY(print_value(out, name, list->items[i]));
+    return OK;
+}
+
+static enum err print_tunnel(struct buf *out, const struct key_options *o)
+{
+    char text[16];
+    if (!o->has_tunnel)
+        return OK;
+    snprintf(text, sizeof(text), "%u", (unsigned)o->tunnel);
+    return print_value(out, "tunnel", o->tunnel == KEY_TUNNEL_ANY ? "any" : text);
+}
+
+enum err key_options_print(const struct key_options *o, struct buf *out)
+{
+    const struct {
+        bool is_off;
+        const char *name;
+    } flags[] = {
+        {!o->may_forward_ports, "no-port-forwarding"},
+        {!o->may_forward_agent, "no-agent-forwarding"},
+        {!o->may_forward_x11, "no-x11-forwarding"},
+        {!o->may_use_pty, "no-pty"},
+        {!o->may_use_rc, "no-user-rc"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (flags[i].is_off)
+            TRY(print_name(out, flags[i].name));
+    }
+    if (o->command)
+        TRY(print_value(out, "command", o->command));
+    TRY(print_rules(out, "permitopen", &o->permit_open));
+    TRY(print_rules(out, "permitlisten", &o->permit_listen));
+    TRY(print_rules(out, "environment", &o->environment));
+    return print_tunnel(out, o);
 }
 
 /* ---- the line ---- */

@@ -29,9 +29,13 @@ struct key_options {
     char *from;                              /* address list; NULL: from anywhere */
     char *command;                           /* NULL: none is forced */
     char *principals;                        /* for authorities only */
+    bool has_tunnel;
+    uint32_t tunnel; /* the device's number, or KEY_TUNNEL_ANY */
     bool has_expiry;
     int64_t expires_at; /* seconds since 1970; the key ends with this second */
 };
+
+#define KEY_TUNNEL_ANY 0x7fffffffu
 
 /*
  * Reads "restrict,permitopen=\"host:443\"". Empty text: nothing is restricted. ERR_FORMAT or
@@ -40,12 +44,38 @@ struct key_options {
 enum err key_options_parse(struct slice text, struct key_options *o, const char **why) MUST_USE;
 void key_options_done(struct key_options *o);
 
-/*
- * May a plain key with these options be used from address (numeric, or "UNKNOWN") at now_s? If
- * not, *why says which option forbids it.
- */
-bool key_options_may_log_in(const struct key_options *o, const char *address, int64_t now_s,
+/* How a line is used. */
+enum key_use_kind {
+    KEY_USE_PLAIN,     /* it lists the key itself: never one of an authority */
+    KEY_USE_AUTHORITY, /* it lists who signed the key's certificate: it must say cert-authority */
+    KEY_USE_PRINCIPAL, /* options in front of a principal, or a certificate's own */
+};
+struct key_use {
+    enum key_use_kind kind;
+    const char *address; /* numeric, or "UNKNOWN" */
+    const char *host;    /* the peer's name, where UseDNS found one; NULL: not known */
+    int64_t now_s;
+};
+
+/* May a key with these options be used so? If not, *why says which option forbids it. */
+bool key_options_may_log_in(const struct key_options *o, const struct key_use *use,
                             const char **why) MUST_USE;
+
+/*
+ * Makes o what o and other both permit: a line and the certificate it lets in. Where and until when
+ * (from=, expiry-time=) was asked of each before. ERR_DENIED: two commands are forced that differ,
+ * or two lists of rules cannot be joined; *why is a constant sentence. The variables of both stay,
+ * o's first.
+ */
+enum err key_options_merge(struct key_options *o, const struct key_options *other,
+                           const char **why) MUST_USE;
+
+/*
+ * Appends the options that restrict a session, so that key_options_parse reads them back. What was
+ * asked at the login (from=, principals=, cert-authority, expiry-time=, touch-required) is left
+ * out. ERR_FORMAT: a value that ends with a backslash, which the grammar cannot say; ERR_LIMIT.
+ */
+enum err key_options_print(const struct key_options *o, struct buf *out) MUST_USE;
 
 /*
  * Splits a line (without newline). OK: *options (may be empty) borrows from it, and blob, emptied

@@ -141,11 +141,142 @@ static void who_may_log_in_is_decided_by_the_options(void **state UNUSED)
         struct key_options o;
         const char *why;
         assert_ok(key_options_parse(slice_text(rows[i].text), &o, &why));
-        bool may = key_options_may_log_in(&o, rows[i].address, NOON, &why);
+        struct key_use use = {KEY_USE_PLAIN, rows[i].address, NULL, NOON};
+        bool may = key_options_may_log_in(&o, &use, &why);
         if (may != rows[i].may)
             fail_msg("%s from %s: %s", rows[i].text, rows[i].address, why);
         assert_int_equal(why[0] == '\0', may);
         key_options_done(&o);
+    }
+}
+
+static void a_name_counts_in_from_where_it_is_known(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *host;
+        bool may;
+    } rows[] = {
+        {"from=\"*.example\"", "a.example", true},
+        {"from=\"*.example\"", "A.EXAMPLE", true},
+        {"from=\"*.example\"", NULL, false},
+        {"from=\"*.example\"", "a.org", false},
+        {"from=\"10.0.0.0/8,!a.example\"", "a.example", false},
+        {"from=\"10.0.0.0/8,!b.example\"", "a.example", true},
+        {"from=\"*.example,!10.1.2.3\"", "a.example", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct key_options o;
+        const char *why;
+        struct key_use use = {KEY_USE_PLAIN, "10.1.2.3", rows[i].host, NOON};
+        assert_ok(key_options_parse(slice_text(rows[i].text), &o, &why));
+        if (key_options_may_log_in(&o, &use, &why) != rows[i].may)
+            fail_msg("%s from %s: %s", rows[i].text, rows[i].host ? rows[i].host : "?", why);
+        key_options_done(&o);
+    }
+}
+
+/* An authority's line logs in nobody by its own key, and a plain line nobody by a certificate. */
+static void authorities_are_no_keys_and_keys_no_authorities(void **state UNUSED)
+{
+    static const struct {
+        const char *text;
+        enum key_use_kind kind;
+        bool may;
+    } rows[] = {
+        {"cert-authority", KEY_USE_PLAIN, false},
+        {"cert-authority,principals=\"a\"", KEY_USE_AUTHORITY, true},
+        {"principals=\"a\"", KEY_USE_AUTHORITY, false},
+        {"", KEY_USE_AUTHORITY, false},
+        {"cert-authority", KEY_USE_AUTHORITY, true},
+        {"cert-authority", KEY_USE_PRINCIPAL, false},
+        {"", KEY_USE_PRINCIPAL, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct key_options o;
+        const char *why;
+        struct key_use use = {rows[i].kind, "::1", NULL, NOON};
+        assert_ok(key_options_parse(slice_text(rows[i].text), &o, &why));
+        if (key_options_may_log_in(&o, &use, &why) != rows[i].may)
+            fail_msg("%s as %d: %s", rows[i].text, rows[i].kind, why);
+        key_options_done(&o);
+    }
+}
+
+static void assert_printed(const char *text, const char *expected)
+{
+    struct key_options o;
+    struct buf out;
+    const char *why;
+    buf_init(&out, KEY_OPTIONS_TEXT_MAX);
+    assert_ok(key_options_parse(slice_text(text), &o, &why));
+    assert_ok(key_options_print(&o, &out));
+    char *printed CLEANUP(mem_cleanup) = buf_strdup(&out);
+    assert_string_equal(printed, expected);
+    key_options_done(&o);
+    buf_done(&out);
+}
+
+static void what_restricts_a_session_prints_and_reads_back(void **state UNUSED)
+{
+    static const char whole[] =
+        "no-port-forwarding,no-agent-forwarding,no-x11-forwarding,no-pty,no-user-rc,"
+        "command=\"say \\\"a,b\\\" \\n\",permitopen=\"a:1\",permitopen=\"b:*\",permitlisten=\"7\","
+        "environment=\"A=x y\",tunnel=\"3\"";
+    assert_printed("", "");
+    assert_printed(whole, whole); /* in the order of the program: a fixed point */
+    assert_printed("restrict,pty,tunnel=\"any\"", "no-port-forwarding,no-agent-forwarding,"
+                                                  "no-x11-forwarding,no-user-rc,tunnel=\"any\"");
+    assert_printed("cert-authority,principals=\"a\",from=\"::1\",expiry-time=\"20300101\"", "");
+}
+
+/* The grammar cannot say it, so it must not become something else. */
+static void a_value_that_cannot_be_printed_is_an_error(void **state UNUSED)
+{
+    struct key_options o = {.command = mem_strdup("ends with \\")};
+    struct buf out;
+    buf_init(&out, 1024);
+    assert_int_equal(key_options_print(&o, &out), ERR_FORMAT);
+    key_options_done(&o);
+    buf_done(&out);
+}
+
+static void merged_options_permit_what_both_permit(void **state UNUSED)
+{
+    static const struct {
+        const char *one, *other, *merged; /* NULL: cannot be */
+    } rows[] = {
+        {"", "", ""},
+        {"no-pty", "no-port-forwarding", "no-port-forwarding,no-pty"},
+        {"command=\"a\"", "", "command=\"a\""},
+        {"", "command=\"a\"", "command=\"a\""},
+        {"command=\"a\"", "command=\"a\"", "command=\"a\""},
+        {"command=\"a\"", "command=\"b\"", NULL},
+        {"permitopen=\"a:1\"", "permitlisten=\"1\"", "permitopen=\"a:1\",permitlisten=\"1\""},
+        {"permitopen=\"a:1\"", "permitopen=\"a:1\"", NULL},
+        {"permitlisten=\"1\"", "permitlisten=\"2\"", NULL},
+        {"tunnel=\"any\"", "tunnel=\"2\"", "tunnel=\"2\""},
+        {"tunnel=\"2\"", "tunnel=\"any\"", "tunnel=\"2\""},
+        {"tunnel=\"2\"", "tunnel=\"3\"", NULL},
+        {"environment=\"A=1\"", "environment=\"A=2\",environment=\"B=2\"",
+         "environment=\"A=1\",environment=\"B=2\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct key_options o, other;
+        struct buf out;
+        const char *why = "";
+        buf_init(&out, 1024);
+        assert_ok(key_options_parse(slice_text(rows[i].one), &o, &why));
+        assert_ok(key_options_parse(slice_text(rows[i].other), &other, &why));
+        enum err err = key_options_merge(&o, &other, &why);
+        assert_int_equal(err == OK, rows[i].merged != NULL);
+        if (err == OK)
+            err = key_options_print(&o, &out);
+        if (rows[i].merged && !slice_is(buf_slice(&out), rows[i].merged))
+            fail_msg("%s and %s", rows[i].one, rows[i].other);
+        assert_int_equal(why[0] != '\0', rows[i].merged == NULL);
+        key_options_done(&o);
+        key_options_done(&other);
+        buf_done(&out);
     }
 }
 
@@ -228,6 +359,11 @@ static void a_truncated_line_never_lists_another_key(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_counts_in_from_where_it_is_known),
+        cmocka_unit_test(authorities_are_no_keys_and_keys_no_authorities),
+        cmocka_unit_test(what_restricts_a_session_prints_and_reads_back),
+        cmocka_unit_test(a_value_that_cannot_be_printed_is_an_error),
+        cmocka_unit_test(merged_options_permit_what_both_permit),
         cmocka_unit_test(options_are_read_or_the_line_counts_for_nothing),
         cmocka_unit_test(forwarding_follows_the_options_in_order),
         cmocka_unit_test(values_are_kept_unquoted),

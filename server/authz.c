@@ -136,7 +136,8 @@ static bool is_listed_in(struct question *q, struct slice line, struct buf *blob
         log_info("%s line %u: %s: the line is passed over", path, number, why);
         return false;
     }
-    bool may = key_options_may_log_in(&o, q->address, wall_clock_s(), &why);
+    bool may = key_options_may_log_in(
+        &o, &(struct key_use){KEY_USE_PLAIN, q->address, NULL, wall_clock_s()}, &why);
     if (may) {
         check_root_command(q, &o);
         may = buf_append_slice(&q->key_options, text) == OK;
