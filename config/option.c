@@ -189,6 +189,8 @@ void option_set_defaults(struct option_state *state)
             mem_free(*value);
             *value = mem_strdup(
                 algo_names_default((enum algo_kind)row->kind, state->scope == OPTION_CLIENT));
+            if (row->flags & OPTION_PLAIN)
+                option_drop_certificates(*value);
         } else if (row->fallback != NULL) {
             enum err result =
                 option_parse_text(state, state->scope, row, row->fallback, NULL, &report);
@@ -293,11 +295,52 @@ static const char *word_name(const struct option_row *row, int value)
 static enum err print_raw(const struct option_state *state, const struct option_row *row,
                           struct buf *out)
 {
+    bool is_given = false;
     for (size_t i = 0; i < state->raw_count; i++) {
-        if (state->raw[i].row == row)
-            TRY(print_owned(out, row, state->raw[i].text, false));
+        if (state->raw[i].row != row)
+            continue;
+        is_given = true;
+        TRY(print_owned(out, row, state->raw[i].text, false));
     }
-    return OK;
+    if (is_given || state->scope == OPTION_CLIENT)
+        return OK;
+    return print_owned(out, row, row->fallback, false);
+}
+
+static enum err print_int(struct buf *out, const struct option_row *row, int value)
+{
+    if (value == row->maximum && (row->flags & OPTION_MAY_NONE))
+        return print_plain(out, row, "none");
+    return print_plain(out, row, "%d", value);
+}
+
+static enum err print_bits(struct buf *out, const struct option_row *row, int value)
+{
+    TRY(print_keyword(out, row));
+    bool is_first = true;
+    for (const struct option_word *word = row->words; word->name != NULL; word++) {
+        if (!(value & word->value))
+            continue;
+        TRY(print_text(out, is_first ? "" : " "));
+        TRY(print_text(out, word->name));
+        is_first = false;
+    }
+    return print_text(out, is_first ? "none\n" : "\n");
+}
+
+static enum err print_penalties(struct buf *out, const struct option_row *row,
+                                const struct source_penalties *penalties)
+{
+    TRY(print_keyword(out, row));
+    TRY(source_penalties_print(penalties, out));
+    return buf_append(out, "\n", 1);
+}
+
+static enum err print_qos(struct buf *out, const struct option_row *row, const struct ip_qos *qos)
+{
+    char interactive[8], bulk[8];
+    return print_plain(out, row, "%s %s", ip_qos_name(qos->interactive, interactive),
+                       ip_qos_name(qos->bulk, bulk));
 }
 
 static enum err print_seconds(struct buf *out, const struct option_row *row, uint32_t seconds)
@@ -312,6 +355,7 @@ enum err option_print(const struct option_state *state, const struct option_row 
 {
     const struct rekey_limit *rekey;
     const struct max_startups *startups;
+    const struct net_block_size *block;
     switch (row->type) {
     case OPTION_ACCEPTED:
         return print_raw(state, row, out);
@@ -324,7 +368,7 @@ enum err option_print(const struct option_state *state, const struct option_row 
     case OPTION_WORD:
         return print_plain(out, row, "%s", word_name(row, *FIELD(int, state, row)));
     case OPTION_INT:
-        return print_plain(out, row, "%d", *FIELD(int, state, row));
+        return print_int(out, row, *FIELD(int, state, row));
     case OPTION_MASK:
         return print_plain(out, row, "0%o", (unsigned)*FIELD(uint32_t, state, row));
     case OPTION_SECONDS:
@@ -354,6 +398,15 @@ enum err option_print(const struct option_state *state, const struct option_row 
         return print_plain(out, row, "%u:%u:%u", startups->begin, startups->rate, startups->full);
     case OPTION_PORTS:
         return print_ports(out, row, FIELD(struct port_list, state, row));
+    case OPTION_BITS:
+        return print_bits(out, row, *FIELD(int, state, row));
+    case OPTION_PENALTIES:
+        return print_penalties(out, row, FIELD(struct source_penalties, state, row));
+    case OPTION_BLOCK_SIZE:
+        block = FIELD(struct net_block_size, state, row);
+        return print_plain(out, row, "%d:%d", block->v4, block->v6);
+    case OPTION_QOS:
+        return print_qos(out, row, FIELD(struct ip_qos, state, row));
     }
     return ERR_BUG;
 }

@@ -38,21 +38,24 @@ enum option_type {
     OPTION_PORTS,      /* struct port_list, each line appends */
     OPTION_SUBSYSTEM,  /* struct string_list of "name command ...", the first of a name wins */
     OPTION_LISTEN,     /* struct string_list of "host" or "host:port", each line appends */
+    OPTION_BITS,       /* int, the sum of words[]; "none" is 0 */
+    OPTION_PENALTIES,  /* struct source_penalties, the first value of each item wins */
+    OPTION_BLOCK_SIZE, /* struct net_block_size */
+    OPTION_QOS,        /* struct ip_qos */
 };
 
 /* Row flags. */
-#define OPTION_RESTRICTS 1u /* not built, and leaving it out would allow more: warn loudly */
-#define OPTION_MAY_NONE                                                                            \
-    2u                       /* the word "none" is a value: OPTION_SECONDS 0, OPTION_STRING "none" \
-                              */
-#define OPTION_MATCHABLE 4u  /* server: may stand in a Match block */
-#define OPTION_ONE_WORD  8u  /* OPTION_APPEND: exactly one word a line */
-#define OPTION_TILDE     16u /* a path: the caller expands ~ and % */
-#define OPTION_UNIQUE    32u /* OPTION_APPEND: a value already there is not added again */
-#define OPTION_MANY      64u /* OPTION_ACCEPTED: every line is kept, not the first alone */
+#define OPTION_RESTRICTS 1u   /* not built, and leaving it out would allow more: warn loudly */
+#define OPTION_MAY_NONE  2u   /* "none" is a value: OPTION_SECONDS 0, OPTION_INT its maximum */
+#define OPTION_MATCHABLE 4u   /* server: may stand in a Match block */
+#define OPTION_ONE_WORD  8u   /* OPTION_APPEND: exactly one word a line */
+#define OPTION_TILDE     16u  /* a path: the caller expands ~ and % */
+#define OPTION_UNIQUE    32u  /* OPTION_APPEND: a value already there is not added again */
+#define OPTION_MANY      64u  /* OPTION_ACCEPTED: every line is kept, not the first alone */
 #define OPTION_TAIL      128u /* OPTION_ACCEPTED: the rest of the line as it stands */
 #define OPTION_EACH                                                                                \
     256u /* OPTION_ACCEPTED with OPTION_MANY: each word is kept as a line of its own */
+#define OPTION_PLAIN 512u /* OPTION_ALGORITHMS: no certificates among the names */
 
 /* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
 enum option_check {
@@ -62,6 +65,15 @@ enum option_check {
     OPTION_CHECK_TIMEOUT,       /* none, or pattern=time */
     OPTION_CHECK_ASSIGNMENT,    /* NAME=VALUE */
     OPTION_CHECK_USER,          /* USER or USER@HOST; HOST may be a network */
+    OPTION_CHECK_METHODS,       /* any by itself, or METHOD[:DEVICE],... */
+    OPTION_CHECK_ENV,           /* a pattern of names, no '=' */
+    OPTION_CHECK_ALONE,         /* "none" only by itself */
+    /* And of the one word of an OPTION_STRING, OPTION_COMMAND or OPTION_ACCEPTED. */
+    OPTION_CHECK_FLAG,      /* yes or no */
+    OPTION_CHECK_ADDRESSES, /* none, or a comma list of addresses and networks */
+    OPTION_CHECK_PROGRAM,   /* none, or an absolute path and what follows */
+    OPTION_CHECK_ADDENDUM,  /* text for the identification line; ends before a '#' */
+    OPTION_CHECK_NONE_ONLY, /* none: there is nothing else on this system */
 };
 
 struct option_word {
@@ -74,8 +86,8 @@ struct option_row {
     enum option_type type;
     unsigned flags;
     size_t offset;                   /* into struct client_options or server_options */
-    const char *fallback;            /* the default, as it would be written; NULL: none. With
-                                        OPTION_RESTRICTS: the value that restricts nothing */
+    const char *fallback;            /* the default, as it would be written; NULL: none. It
+                                        restricts nothing and asks for nothing unbuilt */
     const struct option_word *words; /* OPTION_WORD: ends with a NULL name */
     int minimum, maximum;            /* OPTION_INT */
     int kind;                        /* enum forward_kind, algo_kind or option_check, by type */
@@ -144,6 +156,9 @@ enum err option_parse(struct option_state *state, enum option_scope scope,
 enum err option_parse_text(struct option_state *state, enum option_scope scope,
                            const struct option_row *row, const char *value,
                            const struct place *place, struct report *report) MUST_USE;
+
+/* Takes the certificates' names out of a comma list, in place. */
+void option_drop_certificates(char *list);
 
 /* Fills every option that is not set with its default. */
 void option_set_defaults(struct option_state *state);

@@ -12,6 +12,7 @@
 #include "base/match.h"
 #include "config/forward_spec.h"
 #include "config/option.h"
+#include "config/server_value.h"
 
 #define REKEY_BYTES_MIN 16 /* OpenSSH's, so that a typing error does not rekey without end */
 
@@ -62,13 +63,18 @@ static enum err need_words(const struct parse *p, size_t least, size_t most)
     return OK;
 }
 
+static bool is_flag(const char *text, bool *is_yes)
+{
+    *is_yes = strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0;
+    return *is_yes || strcasecmp(text, "no") == 0 || strcasecmp(text, "false") == 0;
+}
+
 static enum err parse_flag(const struct parse *p)
 {
     TRY(need_words(p, 1, 1));
-    const char *text = p->line->words[0].text;
     struct escaped room;
-    bool is_yes = strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0;
-    if (!is_yes && strcasecmp(text, "no") != 0 && strcasecmp(text, "false") != 0)
+    bool is_yes;
+    if (!is_flag(p->line->words[0].text, &is_yes))
         return fail(p, 0, "%s is yes or no, not \"%s\"", p->row->name, shown(p, 0, &room));
     if (p->field != NULL)
         *(bool *)p->field = is_yes;
@@ -113,8 +119,10 @@ static enum err parse_int(const struct parse *p)
     uint64_t value;
     struct escaped room;
     TRY(need_words(p, 1, 1));
-    if (!read_number(p->line->words[0].text, (uint64_t)p->row->maximum, &value) ||
-        value < (uint64_t)p->row->minimum)
+    if ((p->row->flags & OPTION_MAY_NONE) && strcmp(p->line->words[0].text, "none") == 0)
+        value = (uint64_t)p->row->maximum;
+    else if (!read_number(p->line->words[0].text, (uint64_t)p->row->maximum, &value) ||
+             value < (uint64_t)p->row->minimum)
         return fail(p, 0, "%s is a number from %d to %d, not \"%s\"", p->row->name, p->row->minimum,
                     p->row->maximum, shown(p, 0, &room));
     if (p->field != NULL)
@@ -199,9 +207,52 @@ static void store_text(const struct parse *p, const char *text)
     }
 }
 
+/* The checks of single values; text is shown where it fails. */
+static enum err check_text(const struct parse *p, const char *text)
+{
+    struct escaped room;
+    enum match ignored;
+    bool is_yes, is_none = strcasecmp(text, "none") == 0;
+    const char *wanted = NULL;
+    switch ((enum option_check)p->row->kind) {
+    case OPTION_CHECK_FLAG:
+        wanted = is_flag(text, &is_yes) ? NULL : "yes or no";
+        break;
+    case OPTION_CHECK_ADDRESSES:
+        wanted = is_none || match_address_list(NULL, text, &ignored) == OK
+                     ? NULL
+                     : "none or a list of addresses and networks";
+        break;
+    case OPTION_CHECK_PROGRAM:
+        wanted = is_none || text[0] == '/' ? NULL : "none or an absolute path";
+        break;
+    case OPTION_CHECK_ADDENDUM:
+        wanted = strpbrk(text, "\r\n") == NULL ? NULL : "printable text";
+        break;
+    case OPTION_CHECK_NONE_ONLY:
+        wanted = is_none ? NULL : "none: nothing else is supported on this system";
+        break;
+    case OPTION_CHECK_NONE:
+    case OPTION_CHECK_PERMIT_OPEN:
+    case OPTION_CHECK_PERMIT_LISTEN:
+    case OPTION_CHECK_TIMEOUT:
+    case OPTION_CHECK_ASSIGNMENT:
+    case OPTION_CHECK_USER:
+    case OPTION_CHECK_METHODS:
+    case OPTION_CHECK_ENV:
+    case OPTION_CHECK_ALONE:
+        break;
+    }
+    if (wanted == NULL)
+        return OK;
+    return fail(p, 0, "%s takes %s, not \"%s\"", p->row->name, wanted,
+                log_escape(room.text, 120, slice_text(text)));
+}
+
 static enum err parse_string(const struct parse *p)
 {
     TRY(need_words(p, 1, 1));
+    TRY(check_text(p, p->line->words[0].text));
     store_text(p, p->line->words[0].text);
     return OK;
 }
@@ -214,9 +265,16 @@ static const char *tail_of(const struct line *line)
 
 static enum err parse_command(const struct parse *p)
 {
-    const char *text = tail_of(p->line);
+    char *text CLEANUP(mem_cleanup) = mem_strdup(tail_of(p->line));
+    if (p->row->kind == OPTION_CHECK_ADDENDUM) {
+        size_t length = strcspn(text, "#");
+        while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+            length--;
+        text[length] = '\0';
+    }
     if (text[0] == '\0')
         return fail(p, SIZE_MAX, "%s has no value", p->row->name);
+    TRY(check_text(p, text));
     store_text(p, text);
     return OK;
 }
@@ -251,6 +309,27 @@ static bool is_user_pattern(const char *text)
     if (at == NULL)
         return true;
     return at[1] != '\0' && match_address_list(NULL, at + 1, &ignored) == OK;
+}
+
+/* Comma separated methods, each perhaps with a device: "publickey,keyboard-interactive:pam". */
+static bool is_method_list(const char *text)
+{
+    static const char *const methods[] = {
+        "none",      "publickey",       "password",    "keyboard-interactive",
+        "hostbased", "gssapi-with-mic", "gssapi-keyex"};
+    for (;;) {
+        size_t length = strcspn(text, ",");
+        size_t name = strcspn(text, ",:");
+        size_t i = 0;
+        while (i < ARRAY_LEN(methods) &&
+               (strlen(methods[i]) != name || strncmp(methods[i], text, name) != 0))
+            i++;
+        if (i == ARRAY_LEN(methods) || name + 1 == length)
+            return false;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
 }
 
 /* "session:*=5m", or "none" by itself. */
@@ -297,6 +376,25 @@ static enum err check_word(const struct parse *p, size_t index)
             return OK;
         return fail(p, index, "%s takes USER or USER@HOST, not \"%s\"", p->row->name,
                     shown(p, index, &room));
+    case OPTION_CHECK_METHODS:
+        if (is_method_list(text) || (is_alone && strcmp(text, "any") == 0))
+            return OK;
+        return fail(p, index, "%s takes any or METHOD[:DEVICE],..., not \"%s\"", p->row->name,
+                    shown(p, index, &room));
+    case OPTION_CHECK_ENV:
+        if (strchr(text, '=') == NULL)
+            return OK;
+        return fail(p, index, "%s takes names, not \"%s\"", p->row->name, shown(p, index, &room));
+    case OPTION_CHECK_ALONE:
+        if (is_alone || strcasecmp(text, "none") != 0)
+            return OK;
+        return fail(p, index, "%s takes \"none\" only by itself", p->row->name);
+    case OPTION_CHECK_FLAG:
+    case OPTION_CHECK_ADDRESSES:
+    case OPTION_CHECK_PROGRAM:
+    case OPTION_CHECK_ADDENDUM:
+    case OPTION_CHECK_NONE_ONLY:
+        return check_text(p, text);
     }
     return ERR_BUG;
 }
@@ -404,6 +502,23 @@ static enum err parse_forward(const struct parse *p)
     return OK;
 }
 
+void option_drop_certificates(char *list)
+{
+    char *out = list;
+    for (const char *name = list; *name != '\0';) {
+        size_t length = strcspn(name, ",");
+        if (memmem(name, length, "-cert-v0", 8) == NULL) {
+            if (out != list)
+                *out++ = ',';
+            memmove(out, name, length);
+            out += length;
+        }
+        name += length;
+        name += *name == ',' ? 1 : 0;
+    }
+    *out = '\0';
+}
+
 static enum err parse_algorithms(const struct parse *p)
 {
     enum algo_kind kind = (enum algo_kind)p->row->kind;
@@ -424,6 +539,11 @@ static enum err parse_algorithms(const struct parse *p)
     if (result == OK && choice.dropped != NULL && (p->field != NULL || p->state == NULL))
         report_add(p->report, REPORT_NOTE, p->place, p->row->name, "%s: not built and left out: %s",
                    p->row->name, choice.dropped);
+    if (result == OK && (p->row->flags & OPTION_PLAIN))
+        option_drop_certificates(choice.list);
+    if (result == OK && choice.list[0] == '\0')
+        result = fail(p, 0, "%s leaves no %s: \"%s\" are certificates", p->row->name,
+                      algo_names_kind_name(kind), shown(p, 0, &room));
     if (result == OK)
         store_text(p, choice.list);
     algo_choice_done(&choice);
@@ -538,19 +658,29 @@ static void keep_raw(const struct parse *p, const char *text)
     state->raw[state->raw_count++] = (struct raw_option){p->row, mem_strdup(text)};
 }
 
-static enum err parse_accepted(const struct parse *p)
+/* A line that asks for what is not built: loud where that restricts. */
+static void remark(const struct parse *p, const char *text)
 {
-    if (p->line->count == 0 || ((p->row->flags & OPTION_TAIL) && tail_of(p->line)[0] == '\0'))
-        return fail(p, SIZE_MAX, "%s has no value", p->row->name);
-    char *text CLEANUP(mem_cleanup) = raw_text(p, 0, p->line->count);
-    bool is_harmless = p->row->fallback != NULL && strcasecmp(text, p->row->fallback) == 0;
-    if ((p->row->flags & OPTION_RESTRICTS) && !is_harmless)
+    if (p->row->fallback != NULL && strcasecmp(text, p->row->fallback) == 0)
+        return;
+    if (p->row->flags & OPTION_RESTRICTS)
         report_add(p->report, REPORT_WARNING, p->place, p->row->name,
                    "%s is not built yet and has NO effect: what it asks for is not enforced",
                    p->row->name);
-    else
+    else if (p->row->type == OPTION_ACCEPTED)
         report_add(p->report, REPORT_NOTE, p->place, p->row->name,
                    "%s is accepted and has no effect yet", p->row->name);
+}
+
+static enum err parse_accepted(const struct parse *p)
+{
+    bool is_yes;
+    if (p->line->count == 0 || ((p->row->flags & OPTION_TAIL) && tail_of(p->line)[0] == '\0'))
+        return fail(p, SIZE_MAX, "%s has no value", p->row->name);
+    TRY(check_text(p, p->line->words[0].text));
+    char *text CLEANUP(mem_cleanup) = raw_text(p, 0, p->line->count);
+    if (p->row->kind == OPTION_CHECK_FLAG && is_flag(text, &is_yes))
+        memcpy(text, is_yes ? "yes" : "no", is_yes ? 4 : 3); /* never longer than it was */
     if (p->field == NULL)
         return OK;
     if (!(p->row->flags & OPTION_EACH)) {
@@ -561,6 +691,72 @@ static enum err parse_accepted(const struct parse *p)
         char *word CLEANUP(mem_cleanup) = raw_text(p, i, i + 1);
         keep_raw(p, word);
     }
+    return OK;
+}
+
+static enum err parse_bits(const struct parse *p)
+{
+    int value = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, SIZE_MAX));
+    for (size_t i = 0; i < p->line->count; i++) {
+        const struct option_word *word = p->row->words;
+        const char *text = p->line->words[i].text;
+        while (word->name != NULL && strcasecmp(word->name, text) != 0)
+            word++;
+        if (word->name == NULL && strcasecmp(text, "none") != 0)
+            return fail(p, i, "%s does not know \"%s\"", p->row->name, shown(p, i, &room));
+        value |= word->name ? word->value : 0;
+    }
+    if (p->field != NULL)
+        *(int *)p->field = value;
+    return OK;
+}
+
+static enum err parse_penalties(const struct parse *p)
+{
+    struct source_penalties scratch = {.given = 0};
+    struct source_penalties *kept = p->field != NULL ? p->field : &scratch;
+    struct escaped room;
+    TRY(need_words(p, 1, SIZE_MAX));
+    for (size_t i = 0; i < p->line->count; i++) {
+        const char *text = p->line->words[i].text;
+        bool ignored;
+        if (is_flag(text, &ignored) && p->line->count > 1)
+            return fail(p, i, "%s takes \"%s\" only by itself", p->row->name, shown(p, i, &room));
+        if (!source_penalties_read(kept, text))
+            return fail(p, i, "%s takes yes, no or items such as crash:90s, not \"%s\"",
+                        p->row->name, shown(p, i, &room));
+    }
+    return OK;
+}
+
+static enum err parse_block_size(const struct parse *p)
+{
+    struct net_block_size size;
+    struct escaped room;
+    TRY(need_words(p, 1, 1));
+    if (!net_block_size_read(&size, p->line->words[0].text))
+        return fail(p, 0, "%s is 0 to 32, or that with :0 to :128, not \"%s\"", p->row->name,
+                    shown(p, 0, &room));
+    if (p->field != NULL)
+        *(struct net_block_size *)p->field = size;
+    return OK;
+}
+
+static enum err parse_qos(const struct parse *p)
+{
+    int values[2];
+    struct escaped room;
+    TRY(need_words(p, 1, 2));
+    for (size_t i = 0; i < p->line->count; i++) {
+        if (!ip_qos_read(&values[i], p->line->words[i].text))
+            return fail(p, i, "%s takes names such as ef, cs0 or none, not \"%s\"", p->row->name,
+                        shown(p, i, &room));
+    }
+    if (p->field != NULL)
+        *(struct ip_qos *)p->field =
+            (struct ip_qos){values[0], p->line->count > 1 ? values[1] : values[0]};
     return OK;
 }
 
@@ -628,6 +824,14 @@ static enum err parse_value(const struct parse *p)
         return parse_listen(p);
     case OPTION_SUBSYSTEM:
         return parse_subsystem(p);
+    case OPTION_BITS:
+        return parse_bits(p);
+    case OPTION_PENALTIES:
+        return parse_penalties(p);
+    case OPTION_BLOCK_SIZE:
+        return parse_block_size(p);
+    case OPTION_QOS:
+        return parse_qos(p);
     }
     return ERR_BUG;
 }
@@ -645,7 +849,7 @@ static bool is_appending(const struct option_row *row)
 {
     return row->type == OPTION_APPEND || row->type == OPTION_FORWARD || row->type == OPTION_PORTS ||
            row->type == OPTION_LISTEN || row->type == OPTION_SUBSYSTEM ||
-           (row->flags & OPTION_MANY);
+           row->type == OPTION_PENALTIES || (row->flags & OPTION_MANY);
 }
 
 enum err option_parse(struct option_state *state, enum option_scope scope,
@@ -665,6 +869,10 @@ enum err option_parse(struct option_state *state, enum option_scope scope,
     CHECK(index < count);
     /* Those of a Match block stand in front of the global ones, name by name. */
     bool is_frozen = state != NULL && state->is_frozen[index] && row->type != OPTION_SUBSYSTEM;
+    if (place != NULL && (row->type == OPTION_ACCEPTED || (row->flags & OPTION_RESTRICTS))) {
+        char *text CLEANUP(mem_cleanup) = raw_text(&p, 0, line->count);
+        remark(&p, text);
+    }
     if (state == NULL || is_frozen || has_lost(state, scope, row) ||
         (state->is_set[index] && !is_appending(row)))
         return parse_value(&p);

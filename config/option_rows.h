@@ -25,6 +25,12 @@ extern const struct option_word option_family_words[];
         .name = (name_), .type = OPTION_ACCEPTED, .flags = (flags_) | OPTION_RESTRICTS,            \
         .fallback = (harmless_)                                                                    \
     }
+/* Accepted, checked, and printed with its default. */
+#define IDLE(name_, flags_, fallback_, check_)                                                     \
+    {                                                                                              \
+        .name = (name_), .type = OPTION_ACCEPTED, .flags = (flags_), .fallback = (fallback_),      \
+        .kind = (int)(check_)                                                                      \
+    }
 #define DEPRECATED(name_)                                                                          \
     {                                                                                              \
         .name = (name_), .type = OPTION_DEPRECATED                                                 \

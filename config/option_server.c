@@ -9,9 +9,7 @@
 #define AT(field_) offsetof(struct server_options, field_)
 
 #define MATCH     OPTION_MATCHABLE
-#define MANY      OPTION_MANY
-#define TAIL      OPTION_TAIL
-#define EACH      (OPTION_MANY | OPTION_EACH)
+#define LOUD      OPTION_RESTRICTS
 #define FILE_EACH (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
 
 /* clang-format off */
@@ -37,6 +35,35 @@ static const struct option_word tunnel_words[] = {
     {"ethernet", TUNNEL_ETHERNET}, {"yes", TUNNEL_YES}, {"true", TUNNEL_YES},
     {NULL, 0},
 };
+static const struct option_word compression_words[] = {
+    {"yes", COMPRESSION_DELAYED}, {"delayed", COMPRESSION_DELAYED}, {"true", COMPRESSION_DELAYED},
+    {"no", COMPRESSION_NO}, {"false", COMPRESSION_NO},
+    {NULL, 0},
+};
+static const struct option_word hash_words[] = {
+    {"SHA256", FINGERPRINT_SHA256}, {"MD5", FINGERPRINT_MD5}, {"SHA1", FINGERPRINT_SHA1},
+    {"SHA384", FINGERPRINT_SHA384}, {"SHA512", FINGERPRINT_SHA512},
+    {NULL, 0},
+};
+static const struct option_word facility_words[] = {
+    {"DAEMON", 3}, {"USER", 1}, {"AUTH", 4}, {"AUTHPRIV", 10}, /* RFC 5424 6.2.1 */
+    {"LOCAL0", 16}, {"LOCAL1", 17}, {"LOCAL2", 18}, {"LOCAL3", 19},
+    {"LOCAL4", 20}, {"LOCAL5", 21}, {"LOCAL6", 22}, {"LOCAL7", 23},
+    {NULL, 0},
+};
+static const struct option_word pubkey_words[] = {
+    {"touch-required", PUBKEY_TOUCH_REQUIRED}, {"verify-required", PUBKEY_VERIFY_REQUIRED},
+    {NULL, 0},
+};
+static const struct option_word isolation_words[] = {
+    {"auto", ISOLATION_AUTO}, {"user", ISOLATION_USER}, {"key", ISOLATION_KEY},
+    {"connection", ISOLATION_CONNECTION},
+    {NULL, 0},
+};
+static const struct option_word format_words[] = {
+    {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON},
+    {NULL, 0},
+};
 
 const struct option_row option_server_rows[] = {
     BLOCK("Match"),
@@ -48,6 +75,19 @@ const struct option_row option_server_rows[] = {
     BUILT(OPTION_LISTEN,   "ListenAddress",     0, listen_texts, NULL),
     BUILT(OPTION_SECONDS,  "LoginGraceTime",    0, login_grace_time_s, "120"),
     BUILT(OPTION_STARTUPS, "MaxStartups",       0, max_startups, "10:30:100"),
+    BUILT_INT(             "PerSourceMaxStartups", OPTION_MAY_NONE, per_source_max_startups,
+                           "none", 0, INT32_MAX),
+    BUILT(OPTION_BLOCK_SIZE, "PerSourceNetBlockSize", 0, per_source_net_block_size, "32:128"),
+    BUILT(OPTION_PENALTIES, "PerSourcePenalties", 0, per_source_penalties, "yes"),
+    BUILT_KIND(OPTION_STRING, "PerSourcePenaltyExemptList", 0, per_source_penalty_exempt_list,
+               "none", OPTION_CHECK_ADDRESSES),
+    BUILT(OPTION_FLAG,     "RefuseConnection",  MATCH | LOUD, refuse_connection, "no"),
+    BUILT(OPTION_FLAG,     "UseDNS",            0, use_dns, "no"),
+    BUILT(OPTION_QOS,      "IPQoS",             MATCH, ip_qos, "ef cs0"),
+    BUILT_WORD(            "Compression",       0, compression, "yes", compression_words),
+    BUILT_KIND(OPTION_COMMAND, "VersionAddendum", 0, version_addendum, "none",
+               OPTION_CHECK_ADDENDUM),
+    BUILT_KIND(OPTION_STRING, "RDomain",        MATCH, rdomain, "none", OPTION_CHECK_NONE_ONLY),
     BUILT_INT(             "MaxAuthTries",      MATCH, max_auth_tries, "6", 0, INT32_MAX),
     BUILT_INT(             "MaxSessions",       MATCH, max_sessions, "10", 0, INT32_MAX),
     BUILT(OPTION_FLAG,     "TCPKeepAlive",      0, tcp_keep_alive, "yes"),
@@ -59,19 +99,51 @@ const struct option_row option_server_rows[] = {
     BUILT_INT(             "ClientAliveCountMax", MATCH, client_alive_count_max, "3", 0, INT32_MAX),
     BUILT(OPTION_STRING,   "PidFile",           0, pid_file, "/run/sshd.pid"),
     BUILT_WORD(            "LogLevel",          MATCH, log_level, "INFO", option_log_level_words),
+    BUILT_WORD(            "LogFormat",         0, log_format, "text", format_words), /* ours */
+    BUILT_WORD(            "SyslogFacility",    0, syslog_facility, "AUTH", facility_words),
+    BUILT_KIND(OPTION_LIST, "LogVerbose",       MATCH, log_verbose, NULL, OPTION_CHECK_ALONE),
+    BUILT_WORD(            "FingerprintHash",   0, fingerprint_hash, "SHA256", hash_words),
+    BUILT_WORD(            "Isolation",         MATCH, isolation, "auto", isolation_words), /* ours */
 
     /* who may log in */
     BUILT(OPTION_APPEND,   "HostKey",           FILE_EACH, host_keys,
                            "/etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_ecdsa_key "
                            "/etc/ssh/ssh_host_ed25519_key"),
-    BUILT(OPTION_LIST,     "AuthorizedKeysFile", MATCH, authorized_keys_files,
-                           ".ssh/authorized_keys .ssh/authorized_keys2"),
+    BUILT(OPTION_APPEND,   "HostCertificate",   FILE_EACH, host_certificates, NULL),
+    BUILT(OPTION_STRING,   "HostKeyAgent",      OPTION_TILDE, host_key_agent, "none"),
+    BUILT_KIND(OPTION_LIST, "AuthorizedKeysFile", MATCH, authorized_keys_files,
+               ".ssh/authorized_keys .ssh/authorized_keys2", OPTION_CHECK_ALONE),
+    BUILT_KIND(OPTION_COMMAND, "AuthorizedKeysCommand", MATCH, authorized_keys_command, "none",
+               OPTION_CHECK_PROGRAM),
+    BUILT(OPTION_STRING,   "AuthorizedKeysCommandUser", MATCH, authorized_keys_command_user,
+                           "none"),
+    BUILT(OPTION_STRING,   "TrustedUserCAKeys", MATCH | OPTION_TILDE, trusted_user_ca_keys, "none"),
+    BUILT_KIND(OPTION_LIST, "RevokedKeys",      MATCH | LOUD, revoked_keys, "none",
+               OPTION_CHECK_ALONE),
+    BUILT(OPTION_STRING,   "AuthorizedPrincipalsFile", MATCH, authorized_principals_file, "none"),
+    BUILT_KIND(OPTION_COMMAND, "AuthorizedPrincipalsCommand", MATCH,
+               authorized_principals_command, "none", OPTION_CHECK_PROGRAM),
+    BUILT(OPTION_STRING,   "AuthorizedPrincipalsCommandUser", MATCH,
+                           authorized_principals_command_user, "none"),
+    BUILT_KIND(OPTION_LIST, "AuthenticationMethods", MATCH | LOUD, authentication_methods, "any",
+               OPTION_CHECK_METHODS),
+    BUILT(OPTION_FLAG,     "PasswordAuthentication", MATCH, password_authentication, "yes"),
+    BUILT(OPTION_FLAG,     "KbdInteractiveAuthentication", MATCH, kbd_interactive_authentication,
+                           "yes"),
+    BUILT(OPTION_FLAG,     "PermitEmptyPasswords", MATCH, permit_empty_passwords, "no"),
+    BUILT(OPTION_FLAG,     "UsePAM",            0, use_pam, "no"),
+    BUILT(OPTION_STRING,   "PAMServiceName",    MATCH, pam_service_name, "sshd"),
     BUILT(OPTION_FLAG,     "StrictModes",       0, strict_modes, "yes"),
     BUILT_WORD(            "PermitRootLogin",   MATCH, permit_root_login, "prohibit-password",
                            root_words),
     BUILT(OPTION_FLAG,     "PubkeyAuthentication", MATCH, pubkey_authentication, "yes"),
     BUILT_KIND(OPTION_APPEND, "AllowUsers",     MATCH, allow_users, NULL, OPTION_CHECK_USER),
     BUILT_KIND(OPTION_APPEND, "DenyUsers",      MATCH, deny_users, NULL, OPTION_CHECK_USER),
+    BUILT(OPTION_APPEND,   "AllowGroups",       MATCH, allow_groups, NULL),
+    BUILT(OPTION_APPEND,   "DenyGroups",        MATCH, deny_groups, NULL),
+    BUILT_INT(             "RequiredRSASize",   MATCH | LOUD, required_rsa_size, "1024", 0, INT32_MAX),
+    {.name = "PubkeyAuthOptions", .type = OPTION_BITS, .flags = MATCH | LOUD,
+     .offset = AT(pubkey_auth_options), .fallback = "none", .words = pubkey_words},
 
     /* forwarding */
     BUILT_WORD(            "GatewayPorts",      MATCH, gateway_ports, "no", gateway_words),
@@ -81,6 +153,7 @@ const struct option_row option_server_rows[] = {
                            "yes", forwarding_words),
     BUILT(OPTION_MASK,     "StreamLocalBindMask", MATCH, stream_local_bind_mask, "0177"),
     BUILT(OPTION_FLAG,     "StreamLocalBindUnlink", MATCH, stream_local_bind_unlink, "no"),
+    BUILT(OPTION_FLAG,     "AllowAgentForwarding", MATCH, allow_agent_forwarding, "yes"),
     BUILT_WORD(            "PermitTunnel",      MATCH, permit_tunnel, "no", tunnel_words),
     BUILT(OPTION_FLAG,     "DisableForwarding", MATCH, disable_forwarding, "no"),
     BUILT_KIND(OPTION_LIST, "PermitOpen",       MATCH, permit_open, "any",
@@ -89,12 +162,13 @@ const struct option_row option_server_rows[] = {
                OPTION_CHECK_PERMIT_LISTEN),
 
     /* sessions */
-    BUILT(OPTION_FLAG,     "PermitSession",     MATCH, permit_session, "no"), /* aditd's own */
+    BUILT(OPTION_FLAG,     "PermitSession",     MATCH, permit_session, "yes"), /* ours */
     BUILT(OPTION_FLAG,     "PermitTTY",         MATCH, permit_tty, "yes"),
     BUILT(OPTION_COMMAND,  "ForceCommand",      MATCH, force_command, "none"),
     BUILT(OPTION_SUBSYSTEM, "Subsystem",        MATCH, subsystems, NULL),
-    BUILT(OPTION_APPEND,   "AcceptEnv",         MATCH, accept_env, NULL),
-    BUILT_KIND(OPTION_APPEND, "SetEnv",         MATCH, set_env, NULL, OPTION_CHECK_ASSIGNMENT),
+    BUILT_KIND(OPTION_APPEND, "AcceptEnv",      MATCH, accept_env, NULL, OPTION_CHECK_ENV),
+    BUILT_KIND(OPTION_LIST, "SetEnv",           MATCH, set_env, NULL, OPTION_CHECK_ASSIGNMENT),
+    BUILT(OPTION_STRING,   "ChrootDirectory",   MATCH | LOUD, chroot_directory, "none"),
     BUILT(OPTION_STRING,   "PermitUserEnvironment", 0, permit_user_environment, "no"),
     BUILT(OPTION_FLAG,     "PermitUserRC",      MATCH, permit_user_rc, "yes"),
     BUILT(OPTION_FLAG,     "PrintMotd",         0, print_motd, "yes"),
@@ -110,71 +184,42 @@ const struct option_row option_server_rows[] = {
                ALGO_NAMES_HOST_KEY),
     BUILT_KIND(OPTION_ALGORITHMS, "PubkeyAcceptedAlgorithms", MATCH, pubkey_accepted_algorithms,
                NULL, ALGO_NAMES_HOST_KEY),
+    BUILT_KIND(OPTION_ALGORITHMS, "CASignatureAlgorithms", MATCH | OPTION_PLAIN,
+               ca_signature_algorithms, NULL, ALGO_NAMES_HOST_KEY),
+    BUILT(OPTION_STRING,   "ModuliFile",        OPTION_TILDE, moduli_file, "/etc/ssh/moduli"),
     BUILT(OPTION_REKEY,    "RekeyLimit",        MATCH, rekey_limit, "default none"),
 
-    /* not built, and leaving them out would allow more */
-    RESTRICTION("AllowGroups",             MATCH | EACH, NULL),
-    RESTRICTION("DenyGroups",              MATCH | EACH, NULL),
-    RESTRICTION("AuthenticationMethods",   MATCH, "any"),
-    RESTRICTION("ChrootDirectory",         MATCH, "none"),
-    RESTRICTION("PerSourceMaxStartups",    0, "none"),
-    RESTRICTION("PerSourcePenalties",      0, "no"),
-    RESTRICTION("PubkeyAuthOptions",       MATCH, "none"),
-    RESTRICTION("RDomain",                 MATCH, "none"),
-    RESTRICTION("RefuseConnection",        MATCH, "no"),
-    RESTRICTION("RequiredRSASize",         0, "1024"),
-    RESTRICTION("RevokedKeys",             MATCH, "none"),
+    /* aditd finds its own programs; these are kept for who reads the paths. */
+    BUILT(OPTION_STRING,   "SshdSessionPath",   0, sshd_session_path,
+                           "/usr/lib/openssh/sshd-session"),
+    BUILT(OPTION_STRING,   "SshdAuthPath",      0, sshd_auth_path, "/usr/lib/openssh/sshd-auth"),
 
-    /* not built */
-    ACCEPTED("AllowAgentForwarding", MATCH),
-    ACCEPTED("AuthorizedKeysCommand", MATCH | TAIL),
-    ACCEPTED("AuthorizedKeysCommandUser", MATCH),
-    ACCEPTED("AuthorizedPrincipalsCommand", MATCH | TAIL),
-    ACCEPTED("AuthorizedPrincipalsCommandUser", MATCH),
-    ACCEPTED("AuthorizedPrincipalsFile", MATCH),
-    ACCEPTED("CASignatureAlgorithms", MATCH),
-    ACCEPTED("Compression", 0),
-    ACCEPTED("DebianBanner", 0),
-    ACCEPTED("FingerprintHash", 0),
-    ACCEPTED("GSSAPIAuthentication", MATCH),
-    ACCEPTED("GSSAPICleanupCredentials", 0),
-    ACCEPTED("GSSAPIDelegateCredentials", 0),
-    ACCEPTED("GSSAPIKexAlgorithms", 0),
-    ACCEPTED("GSSAPIKeyExchange", 0),
-    ACCEPTED("GSSAPIStoreCredentialsOnRekey", 0),
-    ACCEPTED("GSSAPIStrictAcceptorCheck", 0),
-    ACCEPTED("HostbasedAcceptedAlgorithms", MATCH),
-    ACCEPTED("HostbasedAuthentication", MATCH),
-    ACCEPTED("HostbasedUsesNameFromPacketOnly", MATCH),
-    ACCEPTED("HostCertificate", MANY),
-    ACCEPTED("HostKeyAgent", 0),
-    ACCEPTED("IgnoreRhosts", MATCH),
-    ACCEPTED("IgnoreUserKnownHosts", 0),
-    ACCEPTED("IPQoS", MATCH),
-    ACCEPTED("KbdInteractiveAuthentication", MATCH),
-    ACCEPTED("KerberosAuthentication", MATCH),
+    /* out of scope: accepted, printed, without effect; defaults are Debian's sshd's */
+    IDLE("X11Forwarding",           MATCH, "no", OPTION_CHECK_FLAG),
+    IDLE("X11DisplayOffset",        MATCH, "10", OPTION_CHECK_NONE),
+    IDLE("X11UseLocalhost",         MATCH, "yes", OPTION_CHECK_FLAG),
+    IDLE("XAuthLocation",           0, "/usr/bin/xauth", OPTION_CHECK_NONE),
+    IDLE("IgnoreRhosts",            MATCH, "yes", OPTION_CHECK_NONE),
+    IDLE("IgnoreUserKnownHosts",    0, "no", OPTION_CHECK_FLAG),
+    IDLE("HostbasedAuthentication", MATCH, "no", OPTION_CHECK_FLAG),
+    IDLE("HostbasedUsesNameFromPacketOnly", MATCH, "no", OPTION_CHECK_FLAG),
+    BUILT_KIND(OPTION_ALGORITHMS, "HostbasedAcceptedAlgorithms", MATCH,
+               hostbased_accepted_algorithms, NULL, ALGO_NAMES_HOST_KEY),
+    IDLE("KerberosAuthentication",  MATCH, "no", OPTION_CHECK_FLAG),
+    IDLE("KerberosOrLocalPasswd",   0, "yes", OPTION_CHECK_FLAG),
+    IDLE("KerberosTicketCleanup",   0, "yes", OPTION_CHECK_FLAG),
     ACCEPTED("KerberosGetAFSToken", 0),
-    ACCEPTED("KerberosOrLocalPasswd", 0),
-    ACCEPTED("KerberosTicketCleanup", 0),
-    ACCEPTED("LogVerbose", MATCH),
-    ACCEPTED("ModuliFile", 0),
-    ACCEPTED("PAMServiceName", MATCH),
-    ACCEPTED("PasswordAuthentication", MATCH),
-    ACCEPTED("PermitEmptyPasswords", MATCH),
-    ACCEPTED("PerSourceNetBlockSize", 0),
-    ACCEPTED("PerSourcePenaltyExemptList", 0),
-    ACCEPTED("SecurityKeyProvider", 0),
-    ACCEPTED("SshdAuthPath", 0),
-    ACCEPTED("SshdSessionPath", 0),
-    ACCEPTED("SyslogFacility", 0),
-    ACCEPTED("TrustedUserCAKeys", MATCH),
-    ACCEPTED("UseDNS", 0),
-    ACCEPTED("UsePAM", 0),
-    ACCEPTED("VersionAddendum", TAIL),
-    ACCEPTED("X11DisplayOffset", MATCH),
-    ACCEPTED("X11Forwarding", MATCH),
-    ACCEPTED("X11UseLocalhost", MATCH),
-    ACCEPTED("XAuthLocation", 0),
+    IDLE("GSSAPIAuthentication",    MATCH, "no", OPTION_CHECK_FLAG),
+    IDLE("GSSAPICleanupCredentials", 0, "yes", OPTION_CHECK_FLAG),
+    ACCEPTED("GSSAPIDelegateCredentials", 0),
+    IDLE("GSSAPIKeyExchange",       0, "no", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIStrictAcceptorCheck", 0, "yes", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIStoreCredentialsOnRekey", 0, "no", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIKexAlgorithms",     0,
+         "gss-group14-sha256-,gss-group16-sha512-,gss-nistp256-sha256-,gss-curve25519-sha256-,"
+         "gss-group14-sha1-,gss-gex-sha1-", OPTION_CHECK_NONE),
+    IDLE("SecurityKeyProvider",     0, "internal", OPTION_CHECK_NONE),
+    ACCEPTED("DebianBanner", 0),
 
     /* other spellings */
     ALIAS("ChallengeResponseAuthentication", "KbdInteractiveAuthentication"),

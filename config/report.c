@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXT_MAX 600
 
@@ -24,6 +25,16 @@ void report_done(struct report *r)
     report_init(r);
 }
 
+static bool is_told(const struct report *r, const char *keyword, const char *text)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct report_entry *e = &r->entries[i];
+        if (e->keyword && strcmp(e->keyword, keyword) == 0 && strcmp(e->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
 void report_add(struct report *r, enum report_severity severity, const struct place *place,
                 const char *keyword, const char *format, ...)
 {
@@ -36,6 +47,8 @@ void report_add(struct report *r, enum report_severity severity, const struct pl
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (severity != REPORT_ERROR && keyword && is_told(r, keyword, text))
+        return;
 
     r->entries = mem_resize(r->entries, r->count + 1, sizeof(r->entries[0]));
     r->entries[r->count++] = (struct report_entry){

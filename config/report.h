@@ -40,7 +40,8 @@ struct report {
 void report_init(struct report *r);
 void report_done(struct report *r);
 
-/* keyword and place may be NULL. */
+/* keyword and place may be NULL. What was said of a keyword already is not said again, but errors.
+ */
 void report_add(struct report *r, enum report_severity severity, const struct place *place,
                 const char *keyword, const char *format, ...) PRINTF_LIKE(5, 6);
 

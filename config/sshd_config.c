@@ -100,7 +100,8 @@ enum criterion_kind {
     CRITERION_LOCAL_PORT,
     CRITERION_INVALID_USER,
     CRITERION_RDOMAIN,
-    CRITERION_NOT_BUILT,
+    CRITERION_GROUP,
+    CRITERION_VERSION,
 };
 
 static const struct {
@@ -115,9 +116,9 @@ static const struct {
     {"LocalAddress", CRITERION_LOCAL_ADDRESS, true},
     {"LocalPort", CRITERION_LOCAL_PORT, true},
     {"Invalid-User", CRITERION_INVALID_USER, false},
-    {"Group", CRITERION_NOT_BUILT, true},
+    {"Group", CRITERION_GROUP, true},
     {"RDomain", CRITERION_RDOMAIN, true},
-    {"Version", CRITERION_NOT_BUILT, true},
+    {"Version", CRITERION_VERSION, true},
 };
 
 static bool read_port(const char *text, uint16_t *port)
@@ -136,6 +137,33 @@ static bool read_port(const char *text, uint16_t *port)
 }
 
 static const struct connection_facts nobody = {.user = NULL};
+
+/* Any group fits the list, and none is negated by it. */
+static bool is_in_groups(const struct string_list *groups, const char *list)
+{
+    bool found = false;
+    for (size_t i = 0; groups != NULL && i < groups->count; i++) {
+        enum match match = match_list(groups->items[i], list);
+        if (match == MATCH_NEGATED)
+            return false;
+        found = found || match == MATCH_YES;
+    }
+    return found;
+}
+
+/* Whose configuration we read, and who we are. */
+static bool is_version(const char *list)
+{
+    static const char *const names[] = {"OpenSSH_10.5p1", "adit_" ADIT_VERSION};
+    bool found = false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        enum match match = match_list(names[i], list);
+        if (match == MATCH_NEGATED)
+            return false;
+        found = found || match == MATCH_YES;
+    }
+    return found;
+}
 
 /* ERR_FORMAT: the value itself is bad, whoever connects. */
 static enum err meets(enum criterion_kind kind, const char *value,
@@ -173,8 +201,12 @@ static enum err meets(enum criterion_kind kind, const char *value,
     case CRITERION_RDOMAIN:
         *is_met = facts->rdomain != NULL && match_list(facts->rdomain, value) == MATCH_YES;
         return OK;
-    case CRITERION_NOT_BUILT:
-        return ERR_UNSUPPORTED;
+    case CRITERION_GROUP:
+        *is_met = !facts->is_invalid_user && is_in_groups(facts->groups, value);
+        return OK;
+    case CRITERION_VERSION:
+        *is_met = is_version(value);
+        return OK;
     }
     return ERR_BUG;
 }
@@ -193,8 +225,8 @@ static enum err read_criterion(const struct line *line, const struct place *plac
         i++;
     if (i == ARRAY_LEN(criteria) || (equals != NULL && !criteria[i].has_value))
         return fail(report, place, word->column, "Match",
-                    "unknown Match criterion; known are All, User, Host, Address, LocalAddress, "
-                    "LocalPort, Invalid-User, RDomain");
+                    "unknown Match criterion; known are All, User, Group, Host, Address, "
+                    "LocalAddress, LocalPort, RDomain, Version, Invalid-User");
     const char *value = equals ? equals + 1 : NULL;
     if (criteria[i].has_value && value == NULL && *index < line->count)
         value = line->words[(*index)++].text;
@@ -210,10 +242,8 @@ static enum err read_criterion(const struct line *line, const struct place *plac
     }
     struct escaped room;
     char *text CLEANUP(mem_cleanup) =
-        result == ERR_UNSUPPORTED
-            ? mem_printf("Match %s is not built yet", criteria[i].name)
-            : mem_printf("bad value \"%s\" of Match %s",
-                         log_escape(room.text, 120, slice_text(value)), criteria[i].name);
+        mem_printf("bad value \"%s\" of Match %s", log_escape(room.text, 120, slice_text(value)),
+                   criteria[i].name);
     return fail(report, place, word->column, "Match", text);
 }
 
@@ -228,6 +258,15 @@ static enum err read_match(const struct line *line, const struct place *place,
         TRY(read_criterion(line, place, &index, facts, matches, report));
     return OK;
 }
+
+/*
+ * Where a line stands. "Match All" and a "Match Version" that fits depend on nobody: behind them it
+ * is as if the block before had ended, unless the whole file is included into a block.
+ */
+struct block {
+    bool is_outer; /* the file is included from within a block that depends on who connects */
+    bool is_now;   /* and so does this line */
+};
 
 static enum err load_file(struct loader *l, const char *path, unsigned depth, bool is_in_match);
 
@@ -280,24 +319,24 @@ static enum err check_option(struct loader *l, const struct line *line, const st
 
 /* Checks a line and keeps it; the line is owned by the step afterwards, or released. */
 static enum err load_line(struct loader *l, struct line *line, size_t file, unsigned number,
-                          unsigned depth, bool *is_in_match)
+                          unsigned depth, struct block *block)
 {
     struct place place = {l->config->files.items[file], number, 0};
     struct step step = {.kind = STEP_OPTION, .line = *line, .file = file, .number = number};
     enum err result;
-    bool ignored;
+    bool is_always;
     if (l->config->count >= LINES_MAX) {
         result = fail(l->report, &place, 0, NULL, "the configuration has too many lines");
     } else if (strcasecmp(line->keyword, "Include") == 0) {
-        result = load_include(l, line, &place, depth, *is_in_match);
+        result = load_include(l, line, &place, depth, block->is_now);
         line_done(line);
         return result;
     } else if (strcasecmp(line->keyword, "Match") == 0) {
         step.kind = STEP_MATCH;
-        *is_in_match = true;
-        result = read_match(line, &place, &nobody, &ignored, l->report);
+        result = read_match(line, &place, &nobody, &is_always, l->report);
+        block->is_now = block->is_outer || !is_always;
     } else {
-        result = check_option(l, line, &place, *is_in_match, &step.row);
+        result = check_option(l, line, &place, block->is_now, &step.row);
     }
     if (result == OK)
         add_step(l->config, step);
@@ -310,6 +349,7 @@ static enum err load_text(struct loader *l, struct slice text, size_t file, unsi
                           bool is_in_match)
 {
     struct place place = {l->config->files.items[file], 0, 0};
+    struct block block = {is_in_match, is_in_match};
     struct slice rest;
     while (lexer_next_line(&text, &rest)) {
         struct line line;
@@ -320,7 +360,7 @@ static enum err load_text(struct loader *l, struct slice text, size_t file, unsi
             return fail(l->report, &place, fault.column, NULL, fault.text);
         }
         if (line.keyword != NULL)
-            TRY(load_line(l, &line, file, place.line, depth, &is_in_match));
+            TRY(load_line(l, &line, file, place.line, depth, &block));
     }
     return OK;
 }
@@ -352,7 +392,7 @@ static enum err load_file(struct loader *l, const char *path, unsigned depth, bo
 static enum err load_assignments(struct loader *l, const struct string_list *assignments)
 {
     struct place place = {"command line", 0, 0};
-    bool is_in_match = false;
+    struct block block = {false, false};
     string_list_add(&l->config->files, place.file);
     for (size_t i = 0; assignments != NULL && i < assignments->count; i++) {
         struct line line;
@@ -365,7 +405,7 @@ static enum err load_assignments(struct loader *l, const struct string_list *ass
             line_done(&line);
             return fail(l->report, &place, 0, NULL, "-o takes neither Match nor Include");
         }
-        TRY(load_line(l, &line, 0, 0, 0, &is_in_match));
+        TRY(load_line(l, &line, 0, 0, 0, &block));
     }
     return OK;
 }
@@ -389,9 +429,34 @@ enum err sshd_config_load(const struct server_config_request *request, struct ss
 
 enum mode {
     MODE_GLOBAL,
-    MODE_APPLIES,
+    MODE_ALWAYS,  /* a block that holds for everybody: global, and before the global lines, too */
+    MODE_APPLIES, /* to this connection */
     MODE_SKIPPED,
 };
+
+static enum err enter_match(const struct step *step, const struct place *place,
+                            const struct connection_facts *facts, enum mode outer, enum mode *mode,
+                            struct report *scratch)
+{
+    bool is_always, matches = false;
+    TRY(read_match(&step->line, place, &nobody, &is_always, scratch));
+    if (facts != NULL)
+        TRY(read_match(&step->line, place, facts, &matches, scratch));
+    if (outer == MODE_SKIPPED)
+        *mode = MODE_SKIPPED;
+    else if (is_always)
+        *mode = outer == MODE_GLOBAL ? MODE_ALWAYS : outer;
+    else
+        *mode = matches ? MODE_APPLIES : MODE_SKIPPED;
+    return OK;
+}
+
+static bool is_wanted(enum mode mode, enum mode wanted, const struct option_row *row)
+{
+    if (mode == MODE_ALWAYS)
+        return wanted == MODE_GLOBAL || (row->flags & OPTION_MATCHABLE);
+    return mode == wanted;
+}
 
 /* Reads the lines of one mode (MODE_GLOBAL or MODE_APPLIES) into o. */
 static enum err walk(const struct sshd_config *config, enum mode wanted,
@@ -405,7 +470,6 @@ static enum err walk(const struct sshd_config *config, enum mode wanted,
     for (size_t i = 0; i < config->count; i++) {
         const struct step *step = &config->steps[i];
         struct place place = {config->files.items[step->file], step->number, 0};
-        bool matches = false;
         switch (step->kind) {
         case STEP_ENTER:
             CHECK(depth + 1 < ARRAY_LEN(outer));
@@ -415,12 +479,10 @@ static enum err walk(const struct sshd_config *config, enum mode wanted,
             mode = outer[depth--];
             break;
         case STEP_MATCH:
-            if (facts != NULL)
-                TRY(read_match(&step->line, &place, facts, &matches, scratch));
-            mode = matches && outer[depth] != MODE_SKIPPED ? MODE_APPLIES : MODE_SKIPPED;
+            TRY(enter_match(step, &place, facts, outer[depth], &mode, scratch));
             break;
         case STEP_OPTION:
-            if (mode == wanted)
+            if (is_wanted(mode, wanted, step->row))
                 TRY(option_parse(&o->state, OPTION_SERVER, step->row, &step->line, &place,
                                  scratch));
             break;
@@ -521,6 +583,28 @@ static bool is_user_in(const char *pattern, const struct connection_facts *who, 
     return by_address == MATCH_YES || by_name == MATCH_YES;
 }
 
+static bool is_any_group_in(const struct string_list *patterns, const struct string_list *groups)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        for (size_t j = 0; j < patterns->count; j++) {
+            if (match_is_pattern(groups->items[i], patterns->items[j]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever is in no group at all is refused by either list, as in OpenSSH. */
+static bool may_by_group(const struct server_options *o, const struct connection_facts *who)
+{
+    if (o->allow_groups.count == 0 && o->deny_groups.count == 0)
+        return true;
+    if (who->groups == NULL || who->groups->count == 0 ||
+        is_any_group_in(&o->deny_groups, who->groups))
+        return false;
+    return o->allow_groups.count == 0 || is_any_group_in(&o->allow_groups, who->groups);
+}
+
 bool server_options_may_log_in(const struct server_options *o, const struct connection_facts *who)
 {
     if (who->user == NULL)
@@ -531,9 +615,11 @@ bool server_options_may_log_in(const struct server_options *o, const struct conn
     }
     for (size_t i = 0; i < o->allow_users.count; i++) {
         if (is_user_in(o->allow_users.items[i], who, false))
-            return true;
+            return may_by_group(o, who);
     }
-    return o->allow_users.count == 0;
+    if (o->allow_users.count != 0)
+        return false;
+    return may_by_group(o, who);
 }
 
 static enum err print_listen(const char *host, uint16_t port, struct buf *out)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/option.h"
+#include "config/server_value.h"
 #include "config/source.h"
 #include "config/ssh_config.h"
 
@@ -41,6 +42,40 @@ enum permit_root_login {
     ROOT_YES,
 };
 
+enum compression {
+    COMPRESSION_NO,
+    COMPRESSION_DELAYED, /* once the user has logged in */
+};
+
+enum fingerprint_hash {
+    FINGERPRINT_MD5,
+    FINGERPRINT_SHA1,
+    FINGERPRINT_SHA256,
+    FINGERPRINT_SHA384,
+    FINGERPRINT_SHA512,
+};
+
+/* Bits. */
+enum pubkey_auth_options {
+    PUBKEY_TOUCH_REQUIRED = 1,
+    PUBKEY_VERIFY_REQUIRED = 2,
+};
+
+/* Ours: which connections may share a process after login. */
+enum isolation {
+    ISOLATION_AUTO, /* by key where the key carries restrictions, else by user */
+    ISOLATION_USER,
+    ISOLATION_KEY,
+    ISOLATION_CONNECTION,
+};
+
+enum log_format {
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON,
+};
+
+#define STARTUPS_UNLIMITED INT32_MAX
+
 /* One address to listen on. */
 struct listen_address {
     char *host; /* without brackets; NULL: every address of the family */
@@ -54,7 +89,22 @@ struct server_options {
     struct string_list listen_texts; /* ListenAddress as written; use listen_addresses */
     enum address_family address_family;
     struct string_list host_keys;
+    struct string_list host_certificates;
+    char *host_key_agent;                     /* a socket's path, "SSH_AUTH_SOCK" or "none" */
     struct string_list authorized_keys_files; /* as written, %h %u %%; "none" alone: no file */
+    char *authorized_keys_command;            /* a path and arguments with %-tokens, or "none" */
+    char *authorized_keys_command_user;
+    char *trusted_user_ca_keys;       /* a path, or "none" */
+    struct string_list revoked_keys;  /* paths; "none" alone: none */
+    char *authorized_principals_file; /* as written, %-tokens; "none": none */
+    char *authorized_principals_command;
+    char *authorized_principals_command_user;
+    struct string_list authentication_methods; /* "publickey,password"; "any" alone: any one */
+    bool password_authentication, kbd_interactive_authentication, permit_empty_passwords;
+    bool use_pam;
+    char *pam_service_name;
+    int required_rsa_size;   /* bits; ours are never below 2048 */
+    int pubkey_auth_options; /* enum pubkey_auth_options */
     bool strict_modes;
     enum permit_root_login permit_root_login;
     enum gateway_ports gateway_ports;
@@ -62,12 +112,15 @@ struct server_options {
     enum forwarding_allowed allow_stream_local_forwarding;
     uint32_t stream_local_bind_mask; /* umask(2) of the sockets that are bound */
     bool stream_local_bind_unlink;   /* remove a stale socket before */
+    bool allow_agent_forwarding;
     enum tunnel_allowed permit_tunnel;
     bool disable_forwarding;          /* overrides all forwarding switches above and below */
     struct string_list permit_open;   /* "any" or "none" alone, or host:port, "*" on either side */
     struct string_list permit_listen; /* the same; a bare port became "*:port" */
     struct string_list allow_users;   /* USER or USER@HOST patterns; empty: everybody */
     struct string_list deny_users;
+    struct string_list allow_groups; /* patterns of group names; empty: everybody */
+    struct string_list deny_groups;
     struct string_list channel_timeouts;  /* TYPE=TIME; "none" alone: none */
     uint32_t unused_connection_timeout_s; /* 0: none */
     uint32_t client_alive_interval_s;     /* 0: none */
@@ -75,6 +128,17 @@ struct server_options {
     uint32_t login_grace_time_s;          /* 0: none */
     int max_auth_tries;
     struct max_startups max_startups;
+    int per_source_max_startups; /* STARTUPS_UNLIMITED: none */
+    struct net_block_size per_source_net_block_size;
+    struct source_penalties per_source_penalties;
+    char *per_source_penalty_exempt_list; /* a comma list of addresses and networks, or "none" */
+    bool refuse_connection;
+    bool use_dns;
+    char *version_addendum; /* "none": none */
+    struct ip_qos ip_qos;
+    enum compression compression;
+    char *rdomain; /* always "none" here */
+    enum isolation isolation;
     int max_sessions;
     /* Sessions. */
     bool permit_session; /* ours: no shell and no command at all with "no" */
@@ -87,11 +151,19 @@ struct server_options {
     char *banner;                  /* a path, or "none" */
     char *pid_file;                /* "none": none */
     enum log_level log_level;
+    enum log_format log_format;
+    int syslog_facility; /* its number in RFC 5424 */
+    struct string_list log_verbose;
+    enum fingerprint_hash fingerprint_hash;
+    char *chroot_directory; /* "none": none */
+    char *moduli_file, *sshd_session_path, *sshd_auth_path;
     char *ciphers; /* final comma lists */
     char *macs;
     char *kex_algorithms;
     char *host_key_algorithms;
     char *pubkey_accepted_algorithms;
+    char *hostbased_accepted_algorithms; /* kept and printed alone */
+    char *ca_signature_algorithms;       /* no certificate names among them */
     bool pubkey_authentication;
     struct rekey_limit rekey_limit;
     bool tcp_keep_alive;
@@ -115,6 +187,8 @@ struct connection_facts {
     uint16_t local_port;       /* 0: not known */
     const char *rdomain;       /* the routing domain that was listened in */
     bool is_invalid_user;      /* no such account */
+    const struct string_list
+        *groups; /* names, primary and supplementary; looked up by the caller */
 };
 
 struct sshd_config; /* loaded text; immutable */
@@ -141,7 +215,10 @@ void sshd_config_free(struct sshd_config *config);
 enum err sshd_config_resolve(const struct sshd_config *config, const struct connection_facts *facts,
                              struct server_options *o, struct report *report) MUST_USE;
 
-/* AllowUsers and DenyUsers (deny wins); user, host and address as in the facts. Fails closed. */
+/*
+ * DenyUsers, AllowUsers, DenyGroups, AllowGroups, in this order; user, host, address and groups as
+ * in the facts. What is not known is refused wherever a list asks for it.
+ */
 bool server_options_may_log_in(const struct server_options *o, const struct connection_facts *who);
 
 /* sshd -T: lower-case keyword, space, value; reads back to itself. */

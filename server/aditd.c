@@ -170,6 +170,7 @@ static enum err read_command_line(int argc, char **argv, struct command_line *c)
 struct spec_facts {
     char *room; /* holds the values */
     struct connection_facts facts;
+    struct string_list groups;
 };
 
 static bool set_fact(struct connection_facts *f, const char *name, const char *value)
@@ -194,9 +195,10 @@ static bool set_fact(struct connection_facts *f, const char *name, const char *v
         f->local_port = (uint16_t)port;
         return *value && *end == '\0' && port > 0 && port <= UINT16_MAX;
     }
-    if (strcmp(name, "invalid-user") == 0)
-        f->is_invalid_user = true;
-    return f->is_invalid_user;
+    if (strcmp(name, "invalid-user") != 0)
+        return false;
+    f->is_invalid_user = true;
+    return true;
 }
 
 /* "user=u,addr=a,...". */
@@ -214,6 +216,8 @@ static enum err parse_spec(const char *text, struct spec_facts *s)
             return ERR_CONFIG;
         }
     }
+    if (s->facts.user && config_text_groups(s->facts.user, &s->groups))
+        s->facts.groups = &s->groups;
     return OK;
 }
 
@@ -238,6 +242,7 @@ static int print_options(const struct command_line *c, const struct sshd_config 
     buf_done(&text);
     server_options_done(&options);
     report_done(&report);
+    string_list_done(&spec.groups);
     mem_free(spec.room);
     return err == OK ? 0 : STATUS_CONFIG;
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,12 +62,33 @@ const struct config_source config_text_files = {NULL, read_file, glob_files};
 
 void config_text_log_report(const struct report *r)
 {
+    /* A note names what a line asks for and does not get: whoever replaces sshd wants to know. */
     static const enum log_level levels[] = {
-        [REPORT_NOTE] = LOG_VERBOSE, [REPORT_WARNING] = LOG_INFO, [REPORT_ERROR] = LOG_ERROR};
+        [REPORT_NOTE] = LOG_INFO, [REPORT_WARNING] = LOG_INFO, [REPORT_ERROR] = LOG_ERROR};
     for (size_t i = 0; i < r->count; i++) {
         char *line CLEANUP(mem_cleanup) = report_entry_format(&r->entries[i]);
         log_write(levels[r->entries[i].severity], "%s", line);
     }
+}
+
+#define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
+
+bool config_text_groups(const char *user, struct string_list *groups)
+{
+    const struct passwd *account = getpwnam(user);
+    if (account == NULL)
+        return false;
+    int count = GROUPS_MAX;
+    gid_t *ids = mem_new(GROUPS_MAX, sizeof(*ids));
+    if (getgrouplist(user, account->pw_gid, ids, &count) < 0)
+        count = 0;
+    for (int i = 0; i < count; i++) {
+        const struct group *group = getgrgid(ids[i]);
+        if (group != NULL)
+            string_list_add(groups, group->gr_name);
+    }
+    mem_free(ids);
+    return count > 0;
 }
 
 static enum err write_all(int fd, struct slice bytes)

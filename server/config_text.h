@@ -11,8 +11,14 @@
 /* Reads and globs the file system. Lives for ever. */
 extern const struct config_source config_text_files;
 
-/* Prints a report's entries to the log: errors as errors, warnings as info, notes at verbose. */
+/* Prints a report's entries to the log: errors as errors, warnings and notes as info. */
 void config_text_log_report(const struct report *r);
+
+/*
+ * Appends the names of the account's groups, for connection_facts. False: there is no such account,
+ * or its groups are not known.
+ */
+bool config_text_groups(const char *user, struct string_list *groups) MUST_USE;
 
 /* A sealed memory file, close-on-exec, that holds the options as text. ERR_IO, ERR_LIMIT. */
 enum err config_text_to_fd(const struct server_options *o, int *fd) MUST_USE;
