@@ -21,12 +21,6 @@ pytestmark = pytest.mark.short
 SFTP = "sftp /usr/lib/openssh/sftp-server"
 
 
-@pytest.fixture(autouse=True)
-def sessions_are_on(bed):
-    plain = bed.aditd
-    bed.aditd = lambda **options: plain(**{"PermitSession": "yes", **options})
-
-
 def words(bed, server, *more):
     return ["/usr/bin/ssh"] + bed.client_options(server) + ["-o", "LogLevel=ERROR"] + [str(m) for m in more]
 
