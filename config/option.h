@@ -60,8 +60,8 @@ enum option_type {
 /* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
 enum option_check {
     OPTION_CHECK_NONE,
-    OPTION_CHECK_PERMIT_OPEN,   /* any, none, or host:port with '*' for either */
-    OPTION_CHECK_PERMIT_LISTEN, /* any, none, or [host:]port with '*' for either */
+    OPTION_CHECK_PERMIT_OPEN,   /* any, none, or a rule as config/permit.h reads it */
+    OPTION_CHECK_PERMIT_LISTEN, /* any, none, or such a rule for listening */
     OPTION_CHECK_TIMEOUT,       /* none, or pattern=time */
     OPTION_CHECK_ASSIGNMENT,    /* NAME=VALUE */
     OPTION_CHECK_USER,          /* USER or USER@HOST; HOST may be a network */

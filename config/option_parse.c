@@ -12,6 +12,7 @@
 #include "base/match.h"
 #include "config/forward_spec.h"
 #include "config/option.h"
+#include "config/permit.h"
 #include "config/server_value.h"
 
 #define REKEY_BYTES_MIN 16 /* OpenSSH's, so that a typing error does not rekey without end */
@@ -285,20 +286,6 @@ static bool is_port_or_star(const char *text)
     return strcmp(text, "*") == 0 || (read_number(text, UINT16_MAX, &value) && value > 0);
 }
 
-/* "host:port" or "[v6]:port", '*' for either; with may_omit the host and its ':' may be left out.
- */
-static bool is_host_port(const char *text, bool may_omit)
-{
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL)
-        return may_omit && is_port_or_star(text);
-    if (colon == text || !is_port_or_star(colon + 1))
-        return false;
-    if (text[0] == '[')
-        return colon > text + 2 && colon[-1] == ']';
-    return memchr(text, ':', (size_t)(colon - text)) == NULL;
-}
-
 /* USER or USER@HOST; a HOST with a mask must be a network. */
 static bool is_user_pattern(const char *text)
 {
@@ -347,17 +334,18 @@ static enum err check_word(const struct parse *p, size_t index)
     const char *text = p->line->words[index].text;
     bool is_alone = p->line->count == 1;
     struct escaped room;
+    struct permit_rule rule;
     bool is_any = is_alone && (strcmp(text, "any") == 0 || strcmp(text, "none") == 0);
     switch ((enum option_check)p->row->kind) {
     case OPTION_CHECK_NONE:
         return OK;
     case OPTION_CHECK_PERMIT_OPEN:
-        if (is_any || is_host_port(text, false))
+        if (is_any || permit_rule_read(&rule, text, PERMIT_OPEN, false))
             return OK;
         return fail(p, index, "%s takes any, none or host:port, not \"%s\"", p->row->name,
                     shown(p, index, &room));
     case OPTION_CHECK_PERMIT_LISTEN:
-        if (is_any || is_host_port(text, true))
+        if (is_any || permit_rule_read(&rule, text, PERMIT_LISTEN, false))
             return OK;
         return fail(p, index, "%s takes any, none or [host:]port, not \"%s\"", p->row->name,
                     shown(p, index, &room));
@@ -422,8 +410,11 @@ static bool has_name(const struct string_list *list, const char *assignment)
 /* A word as it is kept: a bare port of PermitListen means every address, as OpenSSH prints it. */
 static char *list_item(const struct parse *p, const char *text)
 {
-    bool is_bare_port = p->row->kind == OPTION_CHECK_PERMIT_LISTEN && is_port_or_star(text);
-    return is_bare_port ? mem_printf("*:%s", text) : mem_strdup(text);
+    bool is_negated = text[0] == '!';
+    bool is_word = strcmp(text, "any") == 0 || strcmp(text, "none") == 0;
+    if (p->row->kind != OPTION_CHECK_PERMIT_LISTEN || is_word || strchr(text, ':') != NULL)
+        return mem_strdup(text);
+    return mem_printf("%s*:%s", is_negated ? "!" : "", text + (is_negated ? 1 : 0));
 }
 
 static enum err parse_list(const struct parse *p)
