@@ -74,56 +74,6 @@ static enum err ask_session(void *owner, const struct role_msg *m, int fd)
     return err;
 }
 
-/* ---- policy ---- */
-
-static struct policy_rules rules_of_key(const struct key_rule_list *list, const char *source)
-{
-    return (struct policy_rules){.is_restricted = list->count > 0,
-                                 .items = list->items,
-                                 .count = list->count,
-                                 .source = source};
-}
-
-/* What forbids a direction altogether; NULL: nothing. */
-static const char *switch_of(const struct work *w, bool is_allowed, const char *name)
-{
-    if (w->options.disable_forwarding)
-        return "DisableForwarding yes";
-    if (!is_allowed)
-        return name;
-    return w->key.may_forward_ports ? NULL : "the key's options (restrict or no-port-forwarding)";
-}
-
-static void make_policy(struct work *w)
-{
-    static const enum policy_gateway gateways[] = {
-        [GATEWAY_NO] = POLICY_GATEWAY_NO,
-        [GATEWAY_YES] = POLICY_GATEWAY_YES,
-        [GATEWAY_CLIENT_SPECIFIED] = POLICY_GATEWAY_CLIENT_SPECIFIED,
-    };
-    struct policy *p = &w->policy;
-    p->open_switch = switch_of(w, w->options.allow_tcp_forwarding & FORWARDING_LOCAL,
-                               "AllowTcpForwarding (no local)");
-    p->listen_switch = switch_of(w, w->options.allow_tcp_forwarding & FORWARDING_REMOTE,
-                                 "AllowTcpForwarding (no remote)");
-    p->open_path_switch = switch_of(w, w->options.allow_stream_local_forwarding & FORWARDING_LOCAL,
-                                    "AllowStreamLocalForwarding (no local)");
-    p->listen_path_switch =
-        switch_of(w, w->options.allow_stream_local_forwarding & FORWARDING_REMOTE,
-                  "AllowStreamLocalForwarding (no remote)");
-    p->may_open_path = p->open_path_switch == NULL;
-    p->may_listen_path = p->listen_path_switch == NULL;
-    p->bind_mask = w->options.stream_local_bind_mask;
-    p->bind_unlink = w->options.stream_local_bind_unlink;
-    p->may_open = p->open_switch == NULL;
-    p->may_listen = p->listen_switch == NULL;
-    p->gateway_ports = gateways[w->options.gateway_ports];
-    p->open[0] = policy_rules_of(&w->options.permit_open, "PermitOpen");
-    p->open[1] = rules_of_key(&w->key.permit_open, "permitopen= of the key");
-    p->listen[0] = policy_rules_of(&w->options.permit_listen, "PermitListen");
-    p->listen[1] = rules_of_key(&w->key.permit_listen, "permitlisten= of the key");
-}
-
 /* ---- answers from the supervisor ---- */
 
 /* The user's own options and the key's: both are read before anything is allowed. */
@@ -153,7 +103,7 @@ static enum err take_permissions(struct work *w, const struct role_msg *m, int c
     old.pubkey_accepted_algorithms = options.pubkey_accepted_algorithms;
     server_options_done(&old);
     log_set_level(w->options.log_level);
-    make_policy(w);
+    policy_make(&w->policy, &w->options, &w->key);
     return OK;
 }
 

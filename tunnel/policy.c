@@ -1,14 +1,13 @@
 /*
- * Policy. The bind rule is OpenSSH's (sshd_config GatewayPorts); rules compare requested text with
- * text, so no alias of an address walks through a rule for another spelling.
+ * Policy. The bind rule is OpenSSH's (sshd_config GatewayPorts); what rules say is
+ * config/permit.c's.
  */
 #include "tunnel/policy.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 
 #include "base/log.h"
+#include "base/match.h"
 
 #define PORT_MAX 65535
 
@@ -30,70 +29,59 @@ static bool refuse(struct policy_refusal *why, const char *what, struct slice ho
     return false;
 }
 
-/* "8080" or "*" against a port. */
-static bool port_matches(struct slice rule, uint32_t port)
+static struct permit_list permit_list_of(const struct policy_rules *rules, enum permit_kind kind)
 {
-    uint32_t value = 0;
-    if (slice_is(rule, "*"))
-        return true;
-    if (rule.len == 0 || rule.len > 5)
-        return false;
-    for (size_t i = 0; i < rule.len; i++) {
-        if (rule.ptr[i] < '0' || rule.ptr[i] > '9')
-            return false;
-        value = value * 10 + (uint32_t)(rule.ptr[i] - '0');
-    }
-    return value != 0 && value <= PORT_MAX && value == port;
+    return (struct permit_list){rules->items, rules->count, kind, rules->is_plain};
 }
 
-/* Splits "host:port", "[v6]:port"; a bare "port" leaves host empty with has_host false. */
-static void split(const char *item, struct slice *host, bool *has_host, struct slice *port)
+/* "PermitOpen", or "PermitOpen, rule !10.0.0.0/8:*". */
+static bool refuse_by(struct policy_refusal *why, const char *what,
+                      const struct permit_target *target, const char *source, const char *rule)
 {
-    const char *colon = strrchr(item, ':');
-    *has_host = colon != NULL;
-    *host = colon ? slice_of(item, (size_t)(colon - item)) : SLICE_NONE;
-    *port = slice_text(colon ? colon + 1 : item);
-    if (host->len >= 2 && host->ptr[0] == '[' && host->ptr[host->len - 1] == ']') {
-        host->ptr++;
-        host->len -= 2;
-    }
+    char text[128];
+    snprintf(text, sizeof(text), "%s%s%s", source, rule ? ", rule " : "", rule ? rule : "");
+    return refuse(why, what, target->host, target->port, text);
 }
 
-static bool host_matches(struct slice rule, struct slice host)
-{
-    if (slice_is(rule, "*"))
-        return true;
-    return rule.len == host.len &&
-           strncasecmp((const char *)rule.ptr, (const char *)host.ptr, host.len) == 0;
-}
-
-static bool rules_permit(const struct policy_rules *rules, struct slice host, uint32_t port,
-                         bool listening)
-{
-    if (!rules->is_restricted)
-        return true;
-    for (size_t i = 0; i < rules->count; i++) {
-        struct slice rule_host, rule_port;
-        bool has_host;
-        split(rules->items[i], &rule_host, &has_host, &rule_port);
-        if (!has_host && !listening)
-            continue; /* a bare port means something for listening only */
-        if ((!has_host || host_matches(rule_host, host)) && port_matches(rule_port, port))
-            return true;
-    }
-    return false;
-}
+static const char opening[] = "a connection to";
+static const char listening[] = "to listen on";
 
 bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
                      struct policy_refusal *why)
 {
     if (!p->may_open)
-        return refuse(why, "a connection to", host, port, p->open_switch);
-    if (host.len == 0 || port == 0)
-        return refuse(why, "a connection to", host, port, "no such address");
+        return refuse(why, opening, host, port, p->open_switch);
+    if (host.len == 0 || port == 0 || port > PORT_MAX)
+        return refuse(why, opening, host, port, "no such address");
+    const struct permit_target target = {host, port, NULL};
     for (size_t i = 0; i < POLICY_RULE_SETS; i++) {
-        if (!rules_permit(&p->open[i], host, port, false))
-            return refuse(why, "a connection to", host, port, p->open[i].source);
+        const struct policy_rules *rules = &p->open[i];
+        struct permit_list list = permit_list_of(rules, PERMIT_OPEN);
+        const char *rule;
+        if (rules->is_restricted && permit_before_lookup(&list, &target, &rule) == PERMIT_NO)
+            return refuse_by(why, opening, &target, rules->source, rule);
+    }
+    return true;
+}
+
+bool policy_may_dial(const struct policy *p, struct slice host, uint32_t port, const char *address,
+                     struct policy_refusal *why)
+{
+    char shown[320];
+    const struct permit_target target = {host, port, address};
+    if (!policy_may_open(p, host, port, why))
+        return false;
+    for (size_t i = 0; i < POLICY_RULE_SETS; i++) {
+        const struct policy_rules *rules = &p->open[i];
+        struct permit_list list = permit_list_of(rules, PERMIT_OPEN);
+        const char *rule;
+        if (!rules->is_restricted || permit_allows(&list, &target, &rule))
+            continue;
+        if (slice_is(host, address))
+            return refuse_by(why, opening, &target, rules->source, rule);
+        snprintf(shown, sizeof(shown), "%s (it is %s)", rule ? rule : "no rule permits it",
+                 address);
+        return refuse_by(why, opening, &target, rules->source, shown);
     }
     return true;
 }
@@ -172,19 +160,96 @@ static void choose_bind(enum policy_gateway gateway, struct slice address,
     }
 }
 
+/* The addresses that a bind may come to; NULL: any. Returns how many. */
+static size_t bound_addresses(const struct policy_listen *listen, const char *addresses[2])
+{
+    switch (listen->bind) {
+    case POLICY_BIND_LOOPBACK:
+        addresses[0] = "127.0.0.1";
+        addresses[1] = "::1";
+        return 2;
+    case POLICY_BIND_ADDRESS:
+        addresses[0] =
+            match_is_address(listen->address) && !is_wildcard(slice_text(listen->address))
+                ? listen->address
+                : NULL;
+        return 1;
+    case POLICY_BIND_WILDCARD:
+        break;
+    }
+    addresses[0] = NULL;
+    return 1;
+}
+
+typedef bool permit_asks(const struct permit_list *list, const struct permit_target *target,
+                         const char **rule);
+
+/* Every address that will be bound must pass every list. */
+static bool may_bind(const struct policy *p, permit_asks *asks, struct slice address, uint32_t port,
+                     const struct policy_listen *listen, struct policy_refusal *why)
+{
+    const char *addresses[2], *rule;
+    size_t count = bound_addresses(listen, addresses);
+    for (size_t i = 0; i < POLICY_RULE_SETS; i++) {
+        const struct policy_rules *rules = &p->listen[i];
+        struct permit_list list = permit_list_of(rules, PERMIT_LISTEN);
+        for (size_t j = 0; rules->is_restricted && j < count; j++) {
+            const struct permit_target target = {address, port, addresses[j]};
+            if (!asks(&list, &target, &rule))
+                return refuse_by(why, listening, &target, rules->source, rule);
+        }
+    }
+    return true;
+}
+
 bool policy_may_listen(const struct policy *p, struct slice address, uint32_t port,
                        struct policy_listen *listen, struct policy_refusal *why)
 {
     if (!p->may_listen)
-        return refuse(why, "to listen on", address, port, p->listen_switch);
+        return refuse(why, listening, address, port, p->listen_switch);
     if (port > PORT_MAX || address.len >= sizeof(listen->address))
-        return refuse(why, "to listen on", address, port, "no such address");
-    for (size_t i = 0; i < POLICY_RULE_SETS; i++) {
-        if (!rules_permit(&p->listen[i], address, port, true))
-            return refuse(why, "to listen on", address, port, p->listen[i].source);
-    }
+        return refuse(why, listening, address, port, "no such address");
     choose_bind(p->gateway_ports, address, listen);
+    return may_bind(p, permit_allows, address, port, listen, why);
+}
+
+bool policy_may_keep(const struct policy *p, struct slice address, uint16_t port,
+                     const struct policy_listen *listen, struct policy_refusal *why)
+{
+    return may_bind(p, permit_does_not_forbid, address, port, listen, why);
+}
+
+#define TUN_MODE_MAX 2
+
+bool policy_may_tun(const struct policy *p, uint32_t mode, uint32_t *unit,
+                    struct policy_refusal *why)
+{
+    const char *rule = p->tun_switch;
+    bool is_mode = mode >= 1 && mode <= TUN_MODE_MAX;
+    if (!is_mode)
+        rule = "no such mode";
+    else if (p->may_tun & mode)
+        rule = NULL;
+    else if (!rule)
+        rule = "PermitTunnel";
+    if (!rule && p->has_tun_unit && *unit != POLICY_TUN_ANY && *unit != p->tun_unit)
+        rule = "tunnel= of the key";
+    if (rule) {
+        snprintf(why->text, sizeof(why->text), "server refused a %s tunnel: %s",
+                 mode == 2 ? "layer 2" : "layer 3", rule);
+        return false;
+    }
+    if (p->has_tun_unit)
+        *unit = p->tun_unit;
     return true;
+}
+
+bool policy_may_forward_agent(const struct policy *p, struct policy_refusal *why)
+{
+    if (!p->may_agent)
+        snprintf(why->text, sizeof(why->text), "server refused agent forwarding: %s",
+                 p->agent_switch);
+    return p->may_agent;
 }
 
 void policy_local_bind(bool has_address, const char *address, bool gateway_ports,

@@ -7,14 +7,18 @@
 #define ADIT_TUNNEL_POLICY_H
 
 #include "base/buf.h"
-#include "config/string_list.h"
+#include "config/permit.h"
+
+struct server_options;
+struct key_options;
 
 enum policy_gateway { POLICY_GATEWAY_NO, POLICY_GATEWAY_YES, POLICY_GATEWAY_CLIENT_SPECIFIED };
 
 /* A list of rules; NULL items with is_restricted: nothing is permitted. Strings are borrowed. */
 struct policy_rules {
     bool is_restricted; /* false: everything is permitted */
-    char *const *items; /* "host:port", "*:port", "host:*", "port" (listening only); IPv6 in [] */
+    bool is_plain;      /* a key's: OpenSSH's grammar, no networks, ranges and negation */
+    char *const *items; /* as config/permit.h reads them */
     size_t count;
     const char *source; /* "PermitOpen", "permitopen= of the key": named in a refusal */
 };
@@ -38,15 +42,31 @@ struct policy {
     enum policy_gateway gateway_ports;
     struct policy_rules open[POLICY_RULE_SETS];
     struct policy_rules listen[POLICY_RULE_SETS];
+    unsigned may_tun;       /* bits: PermitTunnel, DisableForwarding, the key's options */
+    const char *tun_switch; /* what said no to all; NULL otherwise */
+    bool has_tun_unit;      /* the key's tunnel= */
+    uint32_t tun_unit;
+    bool may_agent; /* AllowAgentForwarding and the same others */
+    const char *agent_switch;
 };
 
-/* Why not: `rule` names the switch or list. */
+/* All of a user's policy, from the server's options for him and his key's. Borrows from both. */
+void policy_make(struct policy *p, const struct server_options *o, const struct key_options *k);
+
+/* Why not, with the switch, list or rule that says so. */
 struct policy_refusal {
-    char text[256];
+    char text[384];
 };
 
-/* direct-tcpip to host:port, as the peer wrote them (text is compared, never resolved). */
+/*
+ * direct-tcpip to host:port, as the peer wrote them. Where a rule depends on the address, this is
+ * the first half of the answer, before any look-up; policy_may_dial has the last word.
+ */
 bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
+                     struct policy_refusal *why) MUST_USE;
+
+/* The same with an address (numeric) that host came to: only those that pass may be dialled. */
+bool policy_may_dial(const struct policy *p, struct slice host, uint32_t port, const char *address,
                      struct policy_refusal *why) MUST_USE;
 
 /* Unix sockets: the switch, and a path that a socket can have. */
@@ -72,6 +92,19 @@ struct policy_listen {
 /* tcpip-forward for address:port as the peer wrote them. port 0: the server chooses. */
 bool policy_may_listen(const struct policy *p, struct slice address, uint32_t port,
                        struct policy_listen *listen, struct policy_refusal *why) MUST_USE;
+
+/* port is what the server chose where 0 was asked for: no negated rule forbids it. */
+bool policy_may_keep(const struct policy *p, struct slice address, uint16_t port,
+                     const struct policy_listen *listen, struct policy_refusal *why) MUST_USE;
+
+#define POLICY_TUN_ANY 0x7fffffffu /* the peer leaves the unit to us */
+
+/* tun@openssh.com: mode 1 is point-to-point, 2 ethernet; *unit becomes the key's where it has one.
+ */
+bool policy_may_tun(const struct policy *p, uint32_t mode, uint32_t *unit,
+                    struct policy_refusal *why) MUST_USE;
+
+bool policy_may_forward_agent(const struct policy *p, struct policy_refusal *why) MUST_USE;
 
 /* The client's own rule for -L and -D: no address = loopback, or the wildcard with -g. */
 void policy_local_bind(bool has_address, const char *address, bool gateway_ports,
