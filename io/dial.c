@@ -59,6 +59,7 @@ struct dial {
     int last_error;
     size_t last_target;
     dial_done *done;
+    dial_may *may; /* or NULL */
     void *owner;
     bool finished;
 };
@@ -210,12 +211,25 @@ static int begin_attempt(struct dial *d, size_t index)
     return 0;
 }
 
+static bool is_permitted(const struct dial *d, size_t index)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (!d->may)
+        return true;
+    address_text(&d->targets[index].sa, text);
+    return d->may(d->owner, text);
+}
+
 /* Starts the next address; the dial fails when all have. */
 static void try_next(struct dial *d)
 {
     while (d->next < d->target_count) {
         size_t index = d->next++;
         d->attempts[index].fd = -1;
+        if (!is_permitted(d, index)) {
+            d->last_error = d->last_error ? d->last_error : EACCES;
+            continue;
+        }
         d->last_target = index;
         int error = begin_attempt(d, index);
         if (error == EAGAIN && d->targets[index].sa.ss_family == AF_UNIX &&
@@ -398,6 +412,11 @@ struct dial *dial_new(struct loop *l, const char *host, uint16_t port, int famil
         loop_timer_start(d->deadline, deadline_ms);
     }
     return d;
+}
+
+void dial_set_may(struct dial *d, dial_may *may)
+{
+    d->may = may;
 }
 
 struct dial *dial_new_unix(struct loop *l, const char *path, dial_done *done, void *owner)

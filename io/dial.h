@@ -33,6 +33,13 @@ struct dial *dial_new(struct loop *l, const char *host, uint16_t port, int famil
                       const char *bind_address, uint64_t deadline_ms, dial_done *done,
                       void *owner) MUST_USE;
 struct dial *dial_new_unix(struct loop *l, const char *path, dial_done *done, void *owner) MUST_USE;
+
+/*
+ * Asked for each address before it is tried: false leaves it out. Where that leaves none, the dial
+ * fails at DIAL_CONNECT with EACCES. To be set in the turn in which the dial was made.
+ */
+typedef bool dial_may(void *owner, const char *address);
+void dial_set_may(struct dial *d, dial_may *may);
 /* Takes it back: no callback comes. Not after the callback ran. */
 void dial_cancel(struct dial *d);
 

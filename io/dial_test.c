@@ -13,6 +13,7 @@ struct caller {
     int error_number;
     char address[64];
     char reason[64];
+    char asked[64];
     uint16_t port;
 };
 
@@ -71,6 +72,47 @@ static void a_numeric_dial_connects_from_the_wanted_address(void **state)
     int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
     assert_int_equal(ntohl(from.sin_addr.s_addr), 0x7f000003);
     close(fd);
+    close(c.fd);
+    close(listening);
+}
+
+static bool never(void *owner, const char *address)
+{
+    struct caller *c = owner;
+    snprintf(c->asked, sizeof(c->asked), "%s", address);
+    return false;
+}
+
+/* A name with two addresses: the one is left out, the other is tried. */
+static bool not_v6(void *owner, const char *address)
+{
+    (void)owner;
+    return strchr(address, ':') == NULL;
+}
+
+static struct caller dial_asking(struct fixture *f, const char *host, uint16_t port, dial_may *may)
+{
+    struct caller c = {.f = f, .fd = -1};
+    dial_set_may(dial_new(f->l, host, port, AF_UNSPEC, NULL, 5000, on_done, &c), may);
+    fixture_run_to_end(f);
+    assert_int_equal(c.calls, 1);
+    return c;
+}
+
+static void only_permitted_addresses_are_tried(void **state)
+{
+    uint16_t port;
+    int listening = take_port(&port, 5);
+    struct caller c = dial_asking(*state, "127.0.0.1", port, never);
+    assert_int_equal(c.fd, -1);
+    assert_int_equal(c.stage, DIAL_CONNECT);
+    assert_int_equal(c.error_number, EACCES);
+    assert_string_equal(c.asked, "127.0.0.1");
+    c = dial_asking(*state, "localhost", port, never);
+    assert_int_equal(c.error_number, EACCES);
+    c = dial_asking(*state, "localhost", port, not_v6);
+    assert_true(c.fd >= 0);
+    assert_string_equal(c.address, "127.0.0.1");
     close(c.fd);
     close(listening);
 }
@@ -339,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IO_TEST(a_numeric_dial_connects_from_the_wanted_address),
+        IO_TEST(only_permitted_addresses_are_tried),
         IO_TEST(a_closed_port_refuses),
         IO_TEST(a_wrong_source_address_fails_with_its_cause),
         IO_TEST(implausible_names_never_reach_the_resolver),

@@ -1,6 +1,7 @@
 /* Answering direct-tcpip and its sibling for Unix sockets. */
 #include "tunnel/accept_direct.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -22,9 +23,11 @@ struct accept_direct {
 struct pending {
     struct channel_user user;
     struct list link;
+    struct accept_direct *all;
     struct dial *dial;
-    char name[HOST_MAX + 1]; /* host, or a socket's path */
-    uint16_t port;           /* 0: a path */
+    char name[HOST_MAX + 1];         /* host, or a socket's path */
+    uint16_t port;                   /* 0: a path */
+    struct policy_refusal forbidden; /* the last address that was left out, if any */
 };
 
 struct accept_direct *accept_direct_new(struct link *l, const struct policy *policy)
@@ -77,11 +80,26 @@ static void refuse(struct pending *p, const struct dial_result *result)
     link_refuse(p->user.link, p->user.channel, SSH_OPEN_CONNECT_FAILED, text);
 }
 
+static void prohibit(struct accept_direct *a, struct channel *ch, const struct policy_refusal *why)
+{
+    log_info("%s", why->text);
+    link_refuse(a->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why->text);
+}
+
+/* The name came to this address: the policy is asked again, as it stands now. */
+static bool may_dial(void *owner, const char *address)
+{
+    struct pending *p = owner;
+    return policy_may_dial(p->all->policy, slice_text(p->name), p->port, address, &p->forbidden);
+}
+
 static void on_dialled(void *owner, const struct dial_result *result)
 {
     struct pending *p = owner;
     struct link *l = p->user.link;
-    if (result->fd < 0) {
+    if (result->fd < 0 && result->error_number == EACCES && p->forbidden.text[0] != '\0') {
+        prohibit(p->all, p->user.channel, &p->forbidden);
+    } else if (result->fd < 0) {
         refuse(p, result);
     } else {
         struct stream *s =
@@ -96,15 +114,10 @@ static struct pending *pending_new(struct accept_direct *a, struct channel *ch, 
     struct pending *p = NEW(struct pending);
     CHECK(name.len < sizeof(p->name));
     memcpy(p->name, name.ptr, name.len);
+    p->all = a;
     list_append(&a->pending, &p->link);
     channel_user_init(&p->user, &pending_ops, a->link, ch);
     return p;
-}
-
-static void prohibit(struct accept_direct *a, struct channel *ch, const struct policy_refusal *why)
-{
-    log_info("%s", why->text);
-    link_refuse(a->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why->text);
 }
 
 static void open_tcp(struct accept_direct *a, struct channel *ch, struct slice body)
@@ -125,6 +138,7 @@ static void open_tcp(struct accept_direct *a, struct channel *ch, struct slice b
     p->port = (uint16_t)b.port;
     p->dial = dial_new(link_loop(a->link), p->name, p->port, AF_UNSPEC, NULL, DIAL_DEADLINE_MS,
                        on_dialled, p);
+    dial_set_may(p->dial, may_dial);
 }
 
 static void open_path(struct accept_direct *a, struct channel *ch, struct slice body)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "tunnel/bind.h"
@@ -25,6 +26,7 @@ struct served {
     bool is_path;
     uint16_t port; /* the real one */
     struct listener *listener;
+    bool is_chosen; /* the server chose the port: rules that name ports do not permit it */
     uint64_t connections;
     bool narrowed;
 };
@@ -57,12 +59,52 @@ void accept_listen_free(struct accept_listen *a)
     mem_free(a);
 }
 
+static void changed(struct accept_listen *a)
+{
+    if (a->changed)
+        a->changed(a->owner);
+}
+
+/* As the policy stands now. */
+static bool is_permitted(const struct served *f, struct policy_refusal *why)
+{
+    const struct policy *policy = f->all->policy;
+    struct slice address = slice_text(f->address);
+    struct policy_listen what;
+    if (f->is_path)
+        return policy_may_listen_path(policy, address, why);
+    return policy_may_listen(policy, address, f->is_chosen ? 0 : f->port, &what, why) &&
+           (!f->is_chosen || policy_may_keep(policy, address, f->port, &what, why));
+}
+
+void accept_listen_review(struct accept_listen *a)
+{
+    struct policy_refusal why;
+    bool is_changed = false;
+    LIST_FOR (f, &a->forwards, struct served, link) {
+        if (is_permitted(f, &why))
+            continue;
+        log_info("forward=R:%s:%u state=ended %s", ESCAPED(slice_text(f->address)), f->port,
+                 why.text);
+        served_free(f);
+        is_changed = true;
+    }
+    if (is_changed)
+        changed(a);
+}
+
 /* A visitor. What the peer's side makes of it, it tells; we only join. */
 static void on_accepted(void *owner, int fd, const char *from, uint16_t from_port)
 {
     struct served *f = owner;
     struct link *l = f->all->link;
+    struct policy_refusal why;
     struct buf body;
+    if (!is_permitted(f, &why)) {
+        log_info("%s", why.text);
+        close(fd);
+        return;
+    }
     struct writer w;
     struct body_tcpip_open open = {slice_text(f->address), f->port, slice_text(from), from_port};
     const char *type = f->is_path ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
@@ -89,12 +131,6 @@ static struct served *find(struct accept_listen *a, bool is_path, struct slice a
             return f;
     }
     return NULL;
-}
-
-static void changed(struct accept_listen *a)
-{
-    if (a->changed)
-        a->changed(a->owner);
 }
 
 static void describe_one(const struct served *f, const char *machine, struct buf *out)
@@ -206,6 +242,14 @@ static enum err listen_tcp(struct accept_listen *a, const struct body_tcpip_forw
         return drop(f, err, error_number, why, why_size);
     f->port = listener_port(f->listener);
     f->narrowed = what.narrowed;
+    f->is_chosen = b->port == 0;
+    if (f->is_chosen && !policy_may_keep(a->policy, b->address, f->port, &what, &refusal)) {
+        snprintf(why, why_size, "%s", refusal.text);
+        listener_close(f->listener);
+        mem_free(f->address);
+        mem_free(f);
+        return ERR_DENIED;
+    }
     keep(a, f, &what);
     *out = f;
     return OK;

@@ -24,6 +24,9 @@ void accept_listen_free(struct accept_listen *a);
 /* True if it was one of the four requests: it is answered then. */
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
 
+/* After the policy has changed: forwards that it no longer permits end. */
+void accept_listen_review(struct accept_listen *a);
+
 /* One line per forward, in plain words, each with `newline` behind it. */
 void accept_listen_describe(const struct accept_listen *a, const char *newline, struct buf *out);
 size_t accept_listen_count(const struct accept_listen *a);
