@@ -1,6 +1,12 @@
 /* Random early drop: from `begin` on with `rate` percent, rising to all at `full`. */
 #include "server/admission.h"
 
+struct admission {
+    struct source_map map;
+    unsigned *waiting; /* by number; never 0 */
+    uint32_t size;
+};
+
 bool admission_may_start(const struct admission_limits *limits, unsigned waiting,
                          unsigned random_percent)
 {
@@ -13,4 +19,51 @@ bool admission_may_start(const struct admission_limits *limits, unsigned waiting
     uint64_t above = waiting - limits->begin;
     uint64_t drop = limits->rate + (100 - limits->rate) * above / (limits->full - limits->begin);
     return random_percent >= drop;
+}
+
+struct admission *admission_new(const uint64_t seed[2])
+{
+    struct admission *a = NEW(struct admission);
+    source_map_init(&a->map, seed);
+    return a;
+}
+
+void admission_free(struct admission *a)
+{
+    if (!a)
+        return;
+    source_map_done(&a->map);
+    mem_free(a->waiting);
+    mem_free(a);
+}
+
+bool admission_source_may_start(const struct admission *a, const struct source *s, unsigned most)
+{
+    uint32_t number = source_map_find(&a->map, s);
+    return s->size == 0 || (number == SOURCE_NONE ? 0 : a->waiting[number]) < most;
+}
+
+void admission_enter(struct admission *a, const struct source *s)
+{
+    uint32_t number = source_map_find(&a->map, s);
+    if (number != SOURCE_NONE) {
+        a->waiting[number]++;
+        return;
+    }
+    number = source_map_add(&a->map, s);
+    if (a->map.size > a->size) {
+        a->size = a->map.size;
+        a->waiting = mem_resize(a->waiting, a->size, sizeof(a->waiting[0]));
+    }
+    a->waiting[number] = 1;
+}
+
+void admission_leave(struct admission *a, const struct source *s)
+{
+    uint32_t number = source_map_find(&a->map, s);
+    CHECK(number != SOURCE_NONE);
+    if (--a->waiting[number] > 0)
+        return;
+    a->waiting[number] = a->waiting[a->map.count - 1];
+    source_map_remove(&a->map, number);
 }
