@@ -1,8 +1,9 @@
-/* An account of this host and its authorized_keys files. */
+/* An account of this host and its files. */
 #include "server/account.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@
 #include "base/buf.h"
 #include "config/expand.h"
 
-#define ENTRY_MAX 65536 /* one entry of the password database */
+#define ENTRY_MAX 65536 /* one entry of the password or group database */
+#define READ_STEP 16384
 
 void account_set(struct account *a, const char *name, const char *home, uid_t uid)
 {
@@ -23,6 +25,7 @@ void account_set(struct account *a, const char *name, const char *home, uid_t ui
                           .name = mem_strdup(name),
                           .home = mem_strdup(home),
                           .shell = mem_strdup("")};
+    string_list_init(&a->group_names);
 }
 
 void account_find(const char *user, struct account *a)
@@ -45,7 +48,47 @@ void account_done(struct account *a)
     mem_free(a->name);
     mem_free(a->home);
     mem_free(a->shell);
+    mem_free(a->groups);
+    string_list_done(&a->group_names);
     *a = (struct account){.is_known = false};
+}
+
+static void add_group_name(struct account *a, gid_t gid)
+{
+    char *room CLEANUP(mem_cleanup) = mem_new(ENTRY_MAX, 1);
+    struct group entry, *found = NULL;
+    if (getgrgid_r(gid, &entry, room, ENTRY_MAX, &found) == 0 && found)
+        string_list_add(&a->group_names, found->gr_name);
+}
+
+void account_find_groups(struct account *a)
+{
+    int count = ACCOUNT_GROUPS_MAX;
+    mem_free(a->groups);
+    a->groups = mem_new(ACCOUNT_GROUPS_MAX, sizeof(gid_t));
+    a->group_count = 0;
+    string_list_done(&a->group_names);
+    if (!a->is_known)
+        return;
+    int found = getgrouplist(a->name, a->gid, a->groups, &count);
+    a->group_count = found < 0 ? ACCOUNT_GROUPS_MAX : (size_t)found;
+    for (size_t i = 0; i < a->group_count; i++)
+        add_group_name(a, a->groups[i]);
+}
+
+enum err account_become(const struct account *a)
+{
+    uid_t real, effective, saved;
+    if (a->uid == (uid_t)-1 || a->gid == (gid_t)-1)
+        return ERR_DENIED;
+    if (setgroups(a->group_count, a->groups) != 0 || setresgid(a->gid, a->gid, a->gid) != 0 ||
+        setresuid(a->uid, a->uid, a->uid) != 0)
+        return ERR_DENIED;
+    if (getresuid(&real, &effective, &saved) != 0 || real != a->uid || effective != a->uid ||
+        saved != a->uid)
+        return ERR_DENIED;
+    /* If root can be had again, the change was none. */
+    return a->uid != 0 && setuid(0) == 0 ? ERR_DENIED : OK;
 }
 
 enum err account_keys_path(const struct account *a, const char *pattern, char **path,
@@ -126,4 +169,23 @@ enum err account_open_keys(const struct account *a, const char *path, bool is_st
         *fd = -1;
     }
     return err;
+}
+
+enum err account_read_fd(int fd, size_t max, struct buf *text)
+{
+    size_t before = buf_len(text);
+    for (;;) {
+        uint8_t *room;
+        size_t taken = buf_len(text) - before;
+        size_t want = MIN(max + 1 - taken, (size_t)READ_STEP);
+        if (taken > max)
+            return ERR_LIMIT;
+        TRY(buf_reserve(text, want, &room));
+        ssize_t n = read(fd, room, want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? ERR_IO : OK;
+        buf_commit(text, (size_t)n);
+    }
 }

@@ -1,0 +1,85 @@
+/* One login attempt: its memory, its words, its uid. */
+#include "server/authz_login.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "io/ipc.h"
+
+#define NOBODY     65534
+#define DECOY_HOME "/nonexistent"
+
+void login_init(struct login *l, int fd, const struct crypto *crypto, int64_t now_s)
+{
+    *l = (struct login){.crypto = crypto, .fd = fd, .now_s = now_s};
+    buf_init_secret(&l->record, ROLE_MSG_MAX);
+    server_options_init(&l->options);
+    account_find("nobody", &l->decoy);
+    if (!l->decoy.is_known) {
+        account_done(&l->decoy);
+        account_set(&l->decoy, "nobody", DECOY_HOME, NOBODY);
+        l->decoy.gid = NOBODY;
+    }
+    l->decoy.group_count = 0; /* none but its own */
+    const char *why;
+    CHECK(key_options_parse(SLICE_NONE, &l->granted, &why) == OK); /* nothing is restricted */
+}
+
+void login_done(struct login *l)
+{
+    key_options_done(&l->granted);
+    account_done(&l->account);
+    account_done(&l->decoy);
+    server_options_done(&l->options);
+    buf_done(&l->record);
+    mem_free(l->name);
+    mem_free(l->address);
+    mem_free(l->host);
+    mem_free(l->local_address);
+}
+
+void login_refuse(struct login *l, const char *format, ...)
+{
+    va_list arguments;
+    if (login_is_refused(l))
+        return;
+    va_start(arguments, format);
+    vsnprintf(l->reason, sizeof(l->reason), format, arguments);
+    va_end(arguments);
+}
+
+const struct account *login_whom(const struct login *l)
+{
+    return login_is_refused(l) || !l->account.is_known ? &l->decoy : &l->account;
+}
+
+struct key_use login_use(const struct login *l, enum key_use_kind kind)
+{
+    return (struct key_use){kind, l->address, l->host, l->now_s};
+}
+
+enum err login_become(struct login *l)
+{
+    if (geteuid() != 0)
+        return OK;
+    enum err err = account_become(login_whom(l));
+    if (err != OK)
+        log_error("cannot become %s", login_whom(l)->name);
+    return err;
+}
+
+enum err login_receive(struct login *l, enum role_msg_kind kind, int *config_fd)
+{
+    int fds[IPC_FDS_MAX];
+    size_t fd_count = 0;
+    TRY(ipc_recv_blocking(l->fd, &l->record, fds, &fd_count));
+    enum err err = role_msg_decode(buf_slice(&l->record), ROLE_SUPERVISOR, ROLE_AUTHZ, &l->m);
+    if (err == OK && (l->m.kind != kind || fd_count != (config_fd ? 1 : 0)))
+        err = ERR_PROTOCOL;
+    for (size_t i = 0; i < fd_count && (err != OK || !config_fd); i++)
+        close(fds[i]);
+    if (err == OK && config_fd)
+        *config_fd = fds[0];
+    return err;
+}
