@@ -162,6 +162,9 @@ enum err authz_run_single(int fd, int config_fd, const struct crypto *crypto)
         find_account(&l);
         err = take_facts(&l, config_fd);
     }
+    /* Who asks so has one worker, under its own uid. */
+    if (err == OK && l.account.is_known && l.account.uid != geteuid())
+        login_refuse(&l, "only the account that aditd runs as can log in here");
     if (err == OK)
         err = decide(&l);
     if (err == OK)
