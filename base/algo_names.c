@@ -11,6 +11,9 @@
 struct algo_set {
     const char *kind_name;
     const char *const *built; /* by preference, NULL at the end; -Q lists it */
+    /* Built, too, but broken or worn out: only a configuration that spells the whole name has it.
+     */
+    const char *const *legacy;
     const char *const *known; /* OpenSSH's others; may be patterns for families of names */
     const char *proposal;     /* the default comma list, of a server */
     const char *client;       /* the same of a client */
@@ -32,6 +35,13 @@ static const char *const kex_built[] = {
     "diffie-hellman-group16-sha512",
     "diffie-hellman-group18-sha512",
     "diffie-hellman-group14-sha256",
+    "diffie-hellman-group-exchange-sha256",
+    NULL,
+};
+static const char *const kex_legacy[] = {
+    "diffie-hellman-group-exchange-sha1",
+    "diffie-hellman-group14-sha1",
+    "diffie-hellman-group1-sha1",
     NULL,
 };
 static const char *const kex_known[] = {
@@ -40,40 +50,41 @@ static const char *const kex_known[] = {
     "sntrup761x25519-sha512",
     "sntrup761x25519-sha512@openssh.com",
     "sntrup4591761x25519-sha512@tinyssh.org",
-    "diffie-hellman-group-exchange-sha256",
-    "diffie-hellman-group-exchange-sha1",
-    "diffie-hellman-group1-sha1",
-    "diffie-hellman-group14-sha1",
     NULL,
 };
 
-#define HOST_KEY_DEFAULT                                                                           \
+#define PLAIN_KEYS                                                                                 \
     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"                     \
-    "rsa-sha2-512,rsa-sha2-256"
+    "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+#define HOST_KEY_DEFAULT                                                                           \
+    "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,"                   \
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,"           \
+    "sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com,"             \
+    "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," PLAIN_KEYS
 static const char *const host_key_built[] = {
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-    NULL,
-};
-static const char *const host_key_known[] = {
     "ssh-ed25519-cert-v01@openssh.com",
     "ecdsa-sha2-nistp256-cert-v01@openssh.com",
     "ecdsa-sha2-nistp384-cert-v01@openssh.com",
     "ecdsa-sha2-nistp521-cert-v01@openssh.com",
-    "sk-ssh-ed25519@openssh.com",
     "sk-ssh-ed25519-cert-v01@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
     "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
-    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
-    "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
     "rsa-sha2-512-cert-v01@openssh.com",
     "rsa-sha2-256-cert-v01@openssh.com",
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+    NULL,
+};
+static const char *const host_key_legacy[] = {"ssh-rsa", NULL};
+static const char *const host_key_known[] = {
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
+    "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
     "ssh-mldsa44-ed25519@openssh.com",
-    "ssh-rsa",
     "ssh-rsa-cert-v01@openssh.com",
     "ssh-dss",
     "ssh-dss-cert-v01@openssh.com",
@@ -94,9 +105,15 @@ static const char *const cipher_built[] = {
     "aes256-ctr",
     NULL,
 };
+static const char *const cipher_legacy[] = {"aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc",
+                                            NULL};
 static const char *const cipher_known[] = {
-    "3des-cbc",     "aes128-cbc",  "aes192-cbc", "aes256-cbc", "rijndael-cbc@lysator.liu.se",
-    "blowfish-cbc", "cast128-cbc", "arcfour",    "arcfour128", "arcfour256",
+    "rijndael-cbc@lysator.liu.se",
+    "blowfish-cbc",
+    "cast128-cbc",
+    "arcfour",
+    "arcfour128",
+    "arcfour256",
     NULL,
 };
 
@@ -104,7 +121,7 @@ static const char *const cipher_known[] = {
     "umac-64-etm@openssh.com,umac-128-etm@openssh.com,"                                            \
     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"                                 \
     "umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512"
-/* SHA-1 is for who asks for it by name. */
+/* SHA-1 as a MAC is not broken, but it is for who asks for it. */
 static const char *const mac_built[] = {
     "umac-64-etm@openssh.com",
     "umac-128-etm@openssh.com",
@@ -118,13 +135,16 @@ static const char *const mac_built[] = {
     "hmac-sha1",
     NULL,
 };
-static const char *const mac_known[] = {
-    "hmac-sha1-96",
+static const char *const mac_legacy[] = {
     "hmac-sha1-96-etm@openssh.com",
-    "hmac-md5",
-    "hmac-md5-96",
     "hmac-md5-etm@openssh.com",
     "hmac-md5-96-etm@openssh.com",
+    "hmac-sha1-96",
+    "hmac-md5",
+    "hmac-md5-96",
+    NULL,
+};
+static const char *const mac_known[] = {
     "hmac-ripemd160",
     "hmac-ripemd160@openssh.com",
     "hmac-ripemd160-etm@openssh.com",
@@ -133,16 +153,18 @@ static const char *const mac_known[] = {
 
 static const char *const compression_built[] = {"none", NULL};
 static const char *const compression_known[] = {"zlib@openssh.com", "zlib", NULL};
+static const char *const nothing[] = {NULL};
 
 static const struct algo_set sets[] = {
-    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_known, KEX_DEFAULT,
+    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_legacy, kex_known, KEX_DEFAULT,
                         KEX_CLIENT_DEFAULT},
-    [ALGO_NAMES_HOST_KEY] = {"key algorithm", host_key_built, host_key_known, HOST_KEY_DEFAULT,
-                             HOST_KEY_DEFAULT},
-    [ALGO_NAMES_CIPHER] = {"cipher", cipher_built, cipher_known, CIPHER_DEFAULT, CIPHER_DEFAULT},
-    [ALGO_NAMES_MAC] = {"MAC", mac_built, mac_known, MAC_DEFAULT, MAC_DEFAULT},
-    [ALGO_NAMES_COMPRESSION] = {"compression method", compression_built, compression_known, "none",
-                                "none"},
+    [ALGO_NAMES_HOST_KEY] = {"key algorithm", host_key_built, host_key_legacy, host_key_known,
+                             HOST_KEY_DEFAULT, HOST_KEY_DEFAULT},
+    [ALGO_NAMES_CIPHER] = {"cipher", cipher_built, cipher_legacy, cipher_known, CIPHER_DEFAULT,
+                           CIPHER_DEFAULT},
+    [ALGO_NAMES_MAC] = {"MAC", mac_built, mac_legacy, mac_known, MAC_DEFAULT, MAC_DEFAULT},
+    [ALGO_NAMES_COMPRESSION] = {"compression method", compression_built, nothing, compression_known,
+                                "none", "none"},
 };
 
 static const struct algo_set *set_of(enum algo_kind kind)
@@ -163,10 +185,14 @@ const char *algo_names_default(enum algo_kind kind, bool is_client)
 
 const char *algo_names_built(enum algo_kind kind, size_t index)
 {
-    const char *const *built = set_of(kind)->built;
-    for (size_t i = 0; built[i] != NULL; i++) {
-        if (i == index)
-            return built[i];
+    const struct algo_set *set = set_of(kind);
+    for (size_t i = 0; set->built[i] != NULL; i++) {
+        if (index-- == 0)
+            return set->built[i];
+    }
+    for (size_t i = 0; set->legacy[i] != NULL; i++) {
+        if (index-- == 0)
+            return set->legacy[i];
     }
     return NULL;
 }
@@ -182,7 +208,12 @@ static bool is_one_of(const char *const *names, struct slice name)
 
 bool algo_names_is_built(enum algo_kind kind, struct slice name)
 {
-    return is_one_of(set_of(kind)->built, name);
+    return is_one_of(set_of(kind)->built, name) || algo_names_is_legacy(kind, name);
+}
+
+bool algo_names_is_legacy(enum algo_kind kind, struct slice name)
+{
+    return is_one_of(set_of(kind)->legacy, name);
 }
 
 bool algo_names_is_known(enum algo_kind kind, struct slice name)
@@ -243,7 +274,8 @@ static bool is_wild(struct slice name)
     return name.len > 0 && (memchr(name.ptr, '*', name.len) || memchr(name.ptr, '?', name.len));
 }
 
-/* Adds the built names that a pattern stands for; false if it matches no name OpenSSH knows. */
+/* Adds the built names that a pattern stands for, never a legacy one; false if it matches no name
+ * OpenSSH knows. */
 static bool add_matching(const struct algo_set *set, struct slice pattern, struct buf *list)
 {
     char *text CLEANUP(mem_cleanup) = slice_strdup(pattern);
@@ -255,6 +287,8 @@ static bool add_matching(const struct algo_set *set, struct slice pattern, struc
         if (add_name(list, slice_text(*name)) != OK)
             return false;
     }
+    for (const char *const *name = set->legacy; *name != NULL; name++)
+        is_any = is_any || match_is_pattern(*name, text);
     for (const char *const *name = set->known; *name != NULL; name++)
         is_any = is_any || match_is_pattern(*name, text);
     return is_any;

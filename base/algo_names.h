@@ -25,10 +25,12 @@ const char *algo_names_kind_name(enum algo_kind kind);
  */
 const char *algo_names_default(enum algo_kind kind, bool is_client);
 
-/* The built names one by one (-Q): index 0, 1, ... until NULL. Static. */
+/* The built names one by one (-Q), legacy ones last: index 0, 1, ... until NULL. Static. */
 const char *algo_names_built(enum algo_kind kind, size_t index);
 
 bool algo_names_is_built(enum algo_kind kind, struct slice name);
+/* Built, but never by default and never by a pattern: kept for configurations that name it. */
+bool algo_names_is_legacy(enum algo_kind kind, struct slice name);
 bool algo_names_is_known(enum algo_kind kind, struct slice name); /* built ones are known too */
 
 /* What a specification came to. algo_choice_done frees all; each may be NULL. */
@@ -42,9 +44,9 @@ void algo_choice_done(struct algo_choice *choice);
 /*
  * Applies a configuration value to the default list: "a,b" replaces it, "+a" appends, "-p" takes
  * out what the patterns match, "^a" puts first. In replacing, appending and heading lists a name
- * may be a pattern too, which stands for the built names it matches. Whatever the result, *choice
- * is to be passed to algo_choice_done.
- * ERR_CONFIG: unknown name (choice->unknown). ERR_NO_COMMON: nothing is left. ERR_FORMAT: empty.
+ * may be a pattern too, which stands for the built names it matches (legacy ones must be spelt
+ * out). Whatever the result, *choice is to be passed to algo_choice_done. ERR_CONFIG: unknown name
+ * (choice->unknown). ERR_NO_COMMON: nothing is left. ERR_FORMAT: empty.
  */
 enum err algo_names_apply(enum algo_kind kind, const char *spec, bool is_client,
                           struct algo_choice *choice) MUST_USE;

@@ -50,9 +50,33 @@ static void every_default_is_built_and_in_order(void **state)
         mem_free(joined);
         assert_non_null(algo_names_kind_name((enum algo_kind)kind));
     }
-    assert_false(algo_names_is_built(ALGO_NAMES_MAC, slice_text("hmac-md5")));
-    assert_true(algo_names_is_known(ALGO_NAMES_MAC, slice_text("hmac-md5")));
+    assert_false(algo_names_is_built(ALGO_NAMES_MAC, slice_text("hmac-ripemd160")));
+    assert_true(algo_names_is_known(ALGO_NAMES_MAC, slice_text("hmac-ripemd160")));
     assert_false(algo_names_is_known(ALGO_NAMES_MAC, slice_text("hmac")));
+}
+
+/* What is worn out comes by its whole name, or not at all. */
+static void no_default_and_no_pattern_brings_a_legacy_name(void **state)
+{
+    static const char *const specs[] = {"*", "+*", "^*", "-no-such-name"};
+    (void)state;
+    for (int kind = ALGO_NAMES_KEX; kind <= ALGO_NAMES_COMPRESSION; kind++) {
+        for (size_t i = 0; i < 2 * ARRAY_LEN(specs); i++) {
+            struct algo_choice choice;
+            const char *name;
+            assert_ok(algo_names_apply((enum algo_kind)kind, specs[i / 2], i % 2, &choice));
+            for (size_t n = 0; (name = algo_names_built((enum algo_kind)kind, n)); n++) {
+                char *list CLEANUP(mem_cleanup) = mem_printf(",%s,", choice.list);
+                char *wanted CLEANUP(mem_cleanup) = mem_printf(",%s,", name);
+                if (algo_names_is_legacy((enum algo_kind)kind, slice_text(name)))
+                    assert_null(strstr(list, wanted));
+            }
+            algo_choice_done(&choice);
+        }
+    }
+    assert_true(algo_names_is_legacy(ALGO_NAMES_CIPHER, slice_text("3des-cbc")));
+    assert_true(algo_names_is_legacy(ALGO_NAMES_HOST_KEY, slice_text("ssh-rsa")));
+    assert_false(algo_names_is_legacy(ALGO_NAMES_HOST_KEY, slice_text("rsa-sha2-256")));
 }
 
 static void specifications_apply(void **state)
@@ -66,8 +90,13 @@ static void specifications_apply(void **state)
         {ALGO_NAMES_MAC, "hmac-sha2-512", OK, "hmac-sha2-512", NULL, NULL},
         {ALGO_NAMES_MAC, "hmac-sha2-512,hmac-sha2-256,hmac-sha2-512", OK,
          "hmac-sha2-512,hmac-sha2-256", NULL, NULL},
-        {ALGO_NAMES_MAC, "hmac-md5,hmac-sha2-256", OK, "hmac-sha2-256", "hmac-md5", NULL},
-        {ALGO_NAMES_MAC, "hmac-md5-96,hmac-md5", ERR_NO_COMMON, NULL, "hmac-md5-96,hmac-md5", NULL},
+        {ALGO_NAMES_MAC, "hmac-ripemd160,hmac-sha2-256", OK, "hmac-sha2-256", "hmac-ripemd160",
+         NULL},
+        {ALGO_NAMES_CIPHER, "arcfour128,arcfour", ERR_NO_COMMON, NULL, "arcfour128,arcfour", NULL},
+        {ALGO_NAMES_MAC, "hmac-md5,hmac-sha2-256", OK, "hmac-md5,hmac-sha2-256", NULL, NULL},
+        {ALGO_NAMES_MAC, "hmac-md5*,hmac-sha2-256", OK, "hmac-sha2-256", NULL, NULL},
+        {ALGO_NAMES_CIPHER, "*-cbc,aes128-ctr", OK, "aes128-ctr", NULL, NULL},
+        {ALGO_NAMES_CIPHER, "*-cbc", ERR_NO_COMMON, NULL, NULL, NULL},
         {ALGO_NAMES_MAC, "hmac-sha1,umac-64*", OK,
          "hmac-sha1,umac-64-etm@openssh.com,umac-64@openssh.com", NULL, NULL},
         {ALGO_NAMES_MAC, "hmac-sha2-256,hmac-md6", ERR_CONFIG, NULL, NULL, "hmac-md6"},
@@ -87,12 +116,15 @@ static void specifications_apply(void **state)
          "curve25519-sha256,curve25519-sha256@libssh.org,"
          "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
          "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,"
-         "diffie-hellman-group14-sha256",
-         "diffie-hellman-group14-sha1", NULL},
-        {ALGO_NAMES_HOST_KEY, "rsa-*,ssh-ed25519", OK, "rsa-sha2-512,rsa-sha2-256,ssh-ed25519",
+         "diffie-hellman-group14-sha256,diffie-hellman-group14-sha1",
+         NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "rsa-*,ssh-ed25519", OK,
+         "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,rsa-sha2-512,"
+         "rsa-sha2-256,ssh-ed25519",
          NULL, NULL},
         {ALGO_NAMES_HOST_KEY, "no-such-*", ERR_CONFIG, NULL, NULL, "no-such-*"},
-        {ALGO_NAMES_HOST_KEY, "sk-*,ssh-ed25519", OK, "ssh-ed25519", NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "webauthn-*,ssh-ed25519", OK, "ssh-ed25519", NULL, NULL},
+        {ALGO_NAMES_HOST_KEY, "ssh-rs?,ssh-ed25519,ssh-dss", OK, "ssh-ed25519", "ssh-dss", NULL},
         {ALGO_NAMES_HOST_KEY, "", ERR_FORMAT, NULL, NULL, NULL},
         {ALGO_NAMES_HOST_KEY, "+", ERR_FORMAT, NULL, NULL, NULL},
     };
@@ -118,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_built_and_in_order),
         cmocka_unit_test(groups_are_a_clients_last_resort),
+        cmocka_unit_test(no_default_and_no_pattern_brings_a_legacy_name),
         cmocka_unit_test(specifications_apply),
     };
     return RUN_TESTS(tests);

@@ -9,6 +9,7 @@
 #include "client/host_trust.h"
 #include "client/prompt.h"
 #include "config/expand.h"
+#include "crypto/cert.h"
 
 static const char *home_of_user(void *arg, const char *user)
 {
@@ -123,17 +124,34 @@ bool trust_server_key(const struct trust_request *request, struct slice blob)
     return trusted;
 }
 
+/* No certificate of a host is judged here yet, so none is asked for. */
+static char *without_certificates(const char *algorithms)
+{
+    char *plain = mem_strdup("");
+    for (const char *at = algorithms; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (!cert_algo_sign(slice_of(at, length))) {
+            char *longer = mem_printf("%s%s%.*s", plain, *plain ? "," : "", (int)length, at);
+            mem_free(plain);
+            plain = longer;
+        }
+        at += length;
+    }
+    return plain;
+}
+
 char *trust_order_algorithms(const struct crypto *c, const struct client_options *o,
                              const char *home, const char *algorithms)
 {
     struct trust_files files;
+    char *plain CLEANUP(mem_cleanup) = without_certificates(algorithms);
     files_init(&files, o, home);
     struct host_trust_request q = question(o, &files);
     q.crypto = c;
     /* A list that the user wrote is used as it is written. */
     char *ordered = client_options_is_given(o, "HostKeyAlgorithms")
-                        ? mem_strdup(algorithms)
-                        : host_trust_order_algorithms(&q, algorithms);
+                        ? mem_strdup(plain)
+                        : host_trust_order_algorithms(&q, plain);
     files_done(&files);
     return ordered;
 }

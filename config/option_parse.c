@@ -510,6 +510,19 @@ void option_drop_certificates(char *list)
     *out = '\0';
 }
 
+/* One warning for each that the line spelt out: nothing else brings them. */
+static void warn_of_legacy(const struct parse *p, enum algo_kind kind, const char *list)
+{
+    for (const char *at = list; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (algo_names_is_legacy(kind, slice_of(at, length)))
+            report_add(p->report, REPORT_WARNING, p->place, p->row->name,
+                       "%s: %.*s is broken or worn out, and used only because it is named here",
+                       p->row->name, (int)length, at);
+        at += length;
+    }
+}
+
 static enum err parse_algorithms(const struct parse *p)
 {
     enum algo_kind kind = (enum algo_kind)p->row->kind;
@@ -530,6 +543,8 @@ static enum err parse_algorithms(const struct parse *p)
     if (result == OK && choice.dropped != NULL && (p->field != NULL || p->state == NULL))
         report_add(p->report, REPORT_NOTE, p->place, p->row->name, "%s: not built and left out: %s",
                    p->row->name, choice.dropped);
+    if (result == OK && (p->field != NULL || p->state == NULL))
+        warn_of_legacy(p, kind, choice.list);
     if (result == OK && (p->row->flags & OPTION_PLAIN))
         option_drop_certificates(choice.list);
     if (result == OK && choice.list[0] == '\0')

@@ -205,7 +205,7 @@ static void values_are_read_or_refused(void **state)
          "\"99999999999999999999G\""},
         {C, "MACs", "hmac-sha2-256", "macs hmac-sha2-256\n"},
         {C, "MACs", "hmac-md7", "MACs names \"hmac-md7\", which is no MAC"},
-        {C, "MACs", "hmac-md5", "MACs leaves no MAC: none of \"hmac-md5\" is built"},
+        {C, "MACs", "hmac-ripemd160", "MACs leaves no MAC: none of \"hmac-ripemd160\" is built"},
         {C, "ProxyCommand", "sh -c \"nc %h %p\" # x", "proxycommand sh -c \"nc %h %p\" # x\n"},
         {C, "UserKnownHostsFile", "a \"b c\"", "userknownhostsfile a \"b c\"\n"},
         {C, "IdentityFile", "a b", "extra word \"b\" behind the value of IdentityFile"},

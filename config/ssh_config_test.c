@@ -291,6 +291,21 @@ static void unknown_keywords_can_be_ignored(void **state)
     run_done(&run);
 }
 
+static void a_worn_out_algorithm_is_used_with_a_warning(void **state)
+{
+    struct run run;
+    (void)state;
+    run_load(&run, "h", "Ciphers aes128-cbc,aes128-ctr\nMACs hmac-md5*,hmac-sha2-256\n", NULL, NULL,
+             NULL);
+    assert_ok(run.result);
+    assert_string_equal(run.o.ciphers, "aes128-cbc,aes128-ctr");
+    assert_string_equal(run.o.macs, "hmac-sha2-256");
+    assert_int_equal(count_entries(&run.report, REPORT_WARNING), 1);
+    assert_string_equal(run.report.entries[0].keyword, "Ciphers");
+    assert_non_null(strstr(run.report.entries[0].text, "aes128-cbc"));
+    run_done(&run);
+}
+
 static void what_is_not_built_is_kept_and_reported(void **state)
 {
     struct run run;
@@ -298,7 +313,7 @@ static void what_is_not_built_is_kept_and_reported(void **state)
     (void)state;
     run_load(&run, "h",
              "ForwardAgent yes\nHost other\nCompression yes\nHost *\nProxyJump bastion\n"
-             "Protocol 2\nCiphers aes128-cbc,aes128-ctr\nMatch tagged x\nPort 3\n",
+             "Protocol 2\nCiphers arcfour,aes128-ctr\nMatch tagged x\nPort 3\n",
              NULL, NULL, NULL);
     assert_ok(run.result);
     assert_int_equal(count_entries(&run.report, REPORT_NOTE), 3);
@@ -437,6 +452,7 @@ int main(void)
         cmocka_unit_test(includes_are_read_where_they_stand),
         cmocka_unit_test(errors_name_file_line_column_and_a_neighbour),
         cmocka_unit_test(unknown_keywords_can_be_ignored),
+        cmocka_unit_test(a_worn_out_algorithm_is_used_with_a_warning),
         cmocka_unit_test(what_is_not_built_is_kept_and_reported),
         cmocka_unit_test(the_first_of_jump_and_command_wins),
         cmocka_unit_test(clear_all_forwardings_clears),

@@ -1,7 +1,7 @@
 /*
  * The tables of algorithms, and the libcrypto objects behind them. A name that is not in a table
- * here does not exist for the rest of the house: no CBC, no SHA-1 signatures, no group of 1024
- * bits. Which of them are offered, and in which order, is configuration and not known here.
+ * here, or in legacy.c's, does not exist for the rest of the house. Which of them are offered, and
+ * in which order, is configuration and not known here.
  */
 #include "crypto/algo.h"
 
@@ -11,6 +11,7 @@
 #include <openssl/rand.h>
 
 #include "crypto/crypto_internal.h"
+#include "crypto/legacy.h"
 
 /* clang-format off */
 static const struct algo_kex kexes[] = {
@@ -22,6 +23,7 @@ static const struct algo_kex kexes[] = {
     {"diffie-hellman-group16-sha512", KEX_DH_GROUP16, DIGEST_SHA512},
     {"diffie-hellman-group18-sha512", KEX_DH_GROUP18, DIGEST_SHA512},
     {"diffie-hellman-group14-sha256", KEX_DH_GROUP14, DIGEST_SHA256},
+    {"diffie-hellman-group-exchange-sha256", KEX_DH_EXCHANGE, DIGEST_SHA256},
 };
 
 /* Ed25519 hashes inside; its row's digest is what RFC 8032 uses there. */
@@ -80,10 +82,10 @@ static const struct key_type key_types[KEY_KINDS] = {
 };
 /* clang-format on */
 
-#define DEFINE_FIND(type, rows)                                                                    \
+#define DEFINE_FIND(type, rows, legacy_at, legacy_find)                                            \
     const struct type *type##_at(size_t i)                                                         \
     {                                                                                              \
-        return i < ARRAY_LEN(rows) ? &rows[i] : NULL;                                              \
+        return i < ARRAY_LEN(rows) ? &rows[i] : legacy_at(i - ARRAY_LEN(rows));                    \
     }                                                                                              \
     const struct type *type##_find(struct slice name)                                              \
     {                                                                                              \
@@ -91,13 +93,23 @@ static const struct key_type key_types[KEY_KINDS] = {
             if (slice_is(name, rows[i].name))                                                      \
                 return &rows[i];                                                                   \
         }                                                                                          \
-        return NULL;                                                                               \
+        return legacy_find(name);                                                                  \
     }
 
-DEFINE_FIND(algo_kex, kexes)
-DEFINE_FIND(algo_sign, signs)
-DEFINE_FIND(algo_cipher, ciphers)
-DEFINE_FIND(algo_mac, macs)
+static const struct algo_sign *no_sign_at(size_t i UNUSED)
+{
+    return NULL;
+}
+
+static const struct algo_sign *no_sign(struct slice name UNUSED)
+{
+    return NULL;
+}
+
+DEFINE_FIND(algo_kex, kexes, legacy_kex_at, legacy_kex_find)
+DEFINE_FIND(algo_sign, signs, no_sign_at, no_sign)
+DEFINE_FIND(algo_cipher, ciphers, legacy_cipher_at, legacy_cipher_find)
+DEFINE_FIND(algo_mac, macs, legacy_mac_at, legacy_mac_find)
 
 const char *crypto_digest_name(enum digest_kind kind)
 {
@@ -113,8 +125,16 @@ const struct key_type *crypto_key_type(enum key_kind kind)
 
 const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo)
 {
-    CHECK(algo >= ciphers && algo < ciphers + CIPHER_ROWS);
-    return c->ciphers[algo - ciphers];
+    for (size_t i = 0; i < CIPHER_ROWS; i++) {
+        if (algo == &ciphers[i])
+            return c->ciphers[i];
+    }
+    for (size_t i = 0; i < LEGACY_CIPHERS; i++) {
+        if (algo == legacy_cipher_at(i))
+            return c->legacy_ciphers[i];
+    }
+    CHECK(!"a row of the tables");
+    return NULL;
 }
 
 EVP_PKEY *crypto_ec_public(const char *group, size_t field_len, struct slice point)
@@ -149,6 +169,9 @@ static bool fetch_symmetric(struct crypto *c)
         c->ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
         ok = ok && c->ciphers[i];
     }
+    /* A libcrypto without them is as good as any. */
+    for (size_t i = 0; i < LEGACY_CIPHERS; i++)
+        c->legacy_ciphers[i] = EVP_CIPHER_fetch(NULL, legacy_cipher_name(i), NULL);
     c->aes_block = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
     c->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     c->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
@@ -201,6 +224,8 @@ void crypto_free(struct crypto *c)
         EVP_MD_free(c->digests[i]);
     for (size_t i = 0; i < ARRAY_LEN(c->ciphers); i++)
         EVP_CIPHER_free(c->ciphers[i]);
+    for (size_t i = 0; i < ARRAY_LEN(c->legacy_ciphers); i++)
+        EVP_CIPHER_free(c->legacy_ciphers[i]);
     EVP_CIPHER_free(c->aes_block);
     EVP_MAC_free(c->hmac);
     EVP_MAC_free(c->poly1305);

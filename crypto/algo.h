@@ -26,6 +26,8 @@ enum kex_kind {
     KEX_DH_GROUP14,
     KEX_DH_GROUP16,
     KEX_DH_GROUP18,
+    KEX_DH_GROUP1,   /* legacy.h: 1024 bits */
+    KEX_DH_EXCHANGE, /* RFC 4419: the server picks the group */
 };
 struct algo_kex {
     const char *name;
@@ -50,7 +52,7 @@ struct algo_sign {
     enum digest_kind digest;
 };
 
-enum cipher_kind { CIPHER_CHACHAPOLY, CIPHER_GCM, CIPHER_CTR };
+enum cipher_kind { CIPHER_CHACHAPOLY, CIPHER_GCM, CIPHER_CTR, CIPHER_CBC };
 struct algo_cipher {
     const char *name;
     enum cipher_kind kind;
@@ -70,13 +72,14 @@ struct algo_mac {
     bool etm; /* encrypt-then-mac: the length travels in clear */
 };
 
-/* NULL if the name is not built. Names are slices because they come out of name-lists. */
+/* NULL if the name is not built (legacy.h's are, but for signatures). Names are slices because they
+ * come out of name-lists. */
 const struct algo_kex *algo_kex_find(struct slice name);
 const struct algo_sign *algo_sign_find(struct slice name);
 const struct algo_cipher *algo_cipher_find(struct slice name);
 const struct algo_mac *algo_mac_find(struct slice name);
 
-/* Rows in order, NULL behind the last: for tests that walk all. */
+/* Rows in order, legacy.h's last (but for signatures), then NULL: for tests that walk all. */
 const struct algo_kex *algo_kex_at(size_t i);
 const struct algo_sign *algo_sign_at(size_t i);
 const struct algo_cipher *algo_cipher_at(size_t i);

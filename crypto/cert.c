@@ -67,6 +67,21 @@ const struct algo_sign *cert_algo_sign(struct slice name)
     return type ? algo_sign_find(slice_text(type->plain)) : NULL;
 }
 
+bool cert_algo_names(struct slice name, const char **own, const char **type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rsa_names); i++) {
+        if (slice_is(name, rsa_names[i].name)) {
+            *own = rsa_names[i].name;
+            *type = "ssh-rsa-cert-v01@openssh.com";
+            return true;
+        }
+    }
+    if (!cert_algo_sign(name))
+        return false;
+    *own = *type = type_find(name)->name;
+    return true;
+}
+
 bool cert_next_principal(struct slice *list, struct slice *name)
 {
     struct reader r;

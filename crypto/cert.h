@@ -39,6 +39,12 @@ bool cert_is_type(struct slice type);
 const struct algo_sign *cert_algo_sign(struct slice name);
 
 /*
+ * Of such a name: the same, static, and the type inside a blob ("ssh-rsa-cert-v01@openssh.com" for
+ * both rsa-sha2-*). False where cert_algo_sign is NULL.
+ */
+bool cert_algo_names(struct slice name, const char **own, const char **type);
+
+/*
  * Parses a blob and verifies the authority's signature; the blob is copied. ERR_CRYPTO: it does
  * not hold, or is by SHA-1 or an algorithm not built; ERR_UNSUPPORTED: no certificate type we know;
  * ERR_LIMIT: caps above, or pubkey.h's; ERR_FORMAT else.

@@ -1,7 +1,7 @@
 /*
  * One direction's keys and contexts, and the choice among the kinds of cipher. What each kind
- * does with a packet is in cipher_chachapoly.c, cipher_gcm.c and cipher_ctr.c. Knows nothing of
- * padding, of compression or of when keys must be renewed.
+ * does with a packet is in cipher_chachapoly.c, cipher_gcm.c, cipher_ctr.c and legacy_cbc.c. Knows
+ * nothing of padding, of compression or of when keys must be renewed.
  */
 #include "crypto/cipher.h"
 
@@ -9,6 +9,7 @@
 #include <openssl/params.h>
 
 #include "crypto/cipher_internal.h"
+#include "crypto/digest.h"
 #include "wire/writer.h"
 
 /* libcrypto counts in int: far above any packet, and a multiple of every block. */
@@ -35,15 +36,25 @@ bool cipher_run(EVP_CIPHER_CTX *ctx, uint8_t *to, const uint8_t *from, size_t le
 
 bool cipher_tag_make(struct cipher *k, uint32_t sequence, struct slice bytes, uint8_t *out)
 {
-    uint8_t number[4];
+    uint8_t number[4], whole[DIGEST_MAX];
     size_t done;
     if (k->umac)
         return bytes.len <= UMAC_MESSAGE_MAX && umac_tag(k->umac, sequence, bytes, out);
     put_u32(number, sequence);
-    return EVP_MAC_init(k->tagger, NULL, 0, NULL) == 1 &&
-           EVP_MAC_update(k->tagger, number, sizeof(number)) == 1 &&
-           EVP_MAC_update(k->tagger, bytes.ptr, bytes.len) == 1 &&
-           EVP_MAC_final(k->tagger, out, &done, k->mac->tag_len) == 1 && done == k->mac->tag_len;
+    if (EVP_MAC_init(k->tagger, NULL, 0, NULL) != 1 ||
+        EVP_MAC_update(k->tagger, number, sizeof(number)) != 1 ||
+        EVP_MAC_update(k->tagger, bytes.ptr, bytes.len) != 1 ||
+        EVP_MAC_final(k->tagger, whole, &done, sizeof(whole)) != 1 || done < k->mac->tag_len)
+        return false;
+    memcpy(out, whole, k->mac->tag_len); /* the "-96" ones are cut */
+    return true;
+}
+
+bool cipher_tag_holds(struct cipher *k, uint32_t sequence, const uint8_t *packet, size_t len)
+{
+    uint8_t tag[DIGEST_MAX];
+    return cipher_tag_make(k, sequence, slice_of(packet, len), tag) &&
+           mem_equal_secret(tag, packet + len, k->mac->tag_len);
 }
 
 static enum err mac_init(struct cipher *k, const struct crypto *c)
@@ -65,9 +76,12 @@ static enum err mac_init(struct cipher *k, const struct crypto *c)
 
 static enum err contexts_init(struct cipher *k, const struct crypto *c)
 {
-    k->body = cipher_context_new(crypto_cipher(c, k->algo), k->keys.key.bytes);
+    const EVP_CIPHER *type = crypto_cipher(c, k->algo);
+    k->body = type ? cipher_context_new(type, k->keys.key.bytes) : NULL;
     if (!k->body)
         return ERR_CRYPTO;
+    if (k->algo->kind == CIPHER_CBC)
+        TRY(cbc_init(k, type));
     if (k->algo->kind == CIPHER_CHACHAPOLY)
         return chachapoly_init(k, c);
     return k->mac ? mac_init(k, c) : OK;
@@ -98,6 +112,7 @@ void cipher_free(struct cipher *k)
     if (!k)
         return;
     EVP_CIPHER_CTX_free(k->body);
+    EVP_CIPHER_CTX_free(k->reverse);
     EVP_CIPHER_CTX_free(k->length);
     EVP_MAC_CTX_free(k->tagger);
     umac_free(k->umac);
@@ -135,6 +150,11 @@ size_t cipher_head_len(const struct cipher *k)
     return k->mac && !k->mac->etm ? k->algo->block_len : 4;
 }
 
+bool cipher_must_hide_lengths(const struct cipher *k)
+{
+    return k->algo->kind == CIPHER_CBC && !k->mac->etm;
+}
+
 static bool is_whole_blocks(const struct cipher *k, size_t len)
 {
     size_t aad = cipher_aad_len(k);
@@ -155,6 +175,9 @@ enum err cipher_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_
     case CIPHER_CTR:
         err = ctr_seal(k, sequence, packet, len);
         break;
+    case CIPHER_CBC:
+        err = cbc_seal(k, sequence, packet, len);
+        break;
     }
     return err == OK ? OK : crypto_fail(err);
 }
@@ -163,7 +186,9 @@ uint32_t cipher_peek_length(struct cipher *k, uint32_t sequence, const uint8_t *
 {
     if (k->algo->kind == CIPHER_CHACHAPOLY)
         return chachapoly_peek(k, sequence, head);
-    return cipher_aad_len(k) ? get_u32(head) : ctr_peek(k, head);
+    if (cipher_aad_len(k))
+        return get_u32(head);
+    return k->algo->kind == CIPHER_CBC ? cbc_peek(k, head) : ctr_peek(k, head);
 }
 
 enum err cipher_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len)
@@ -180,6 +205,9 @@ enum err cipher_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_
         break;
     case CIPHER_CTR:
         err = ctr_open(k, sequence, packet, len);
+        break;
+    case CIPHER_CBC:
+        err = cbc_open(k, sequence, packet, len);
         break;
     }
     if (err == OK)

@@ -16,7 +16,8 @@
 struct cipher_keys {
     struct secret key; /* algo_cipher.key_len */
     struct secret iv;  /* algo_cipher.iv_len; moves on: the IV of the NEXT packet (gcm: the 12
-                          bytes with the invocation counter, ctr: the counter block) */
+                          bytes with the invocation counter, ctr: the counter block, cbc: the last
+                          block sent) */
     struct secret mac; /* algo_mac.key_len; empty for an AEAD */
 };
 
@@ -39,6 +40,12 @@ size_t cipher_block_len(const struct cipher *k); /* at least 8 */
  * is in clear or sealed apart (AEAD, etm), else 0.
  */
 size_t cipher_aad_len(const struct cipher *k);
+
+/*
+ * How soon a bad length is answered tells an attacker about plaintext: the caller has to read as
+ * much as the longest packet first, and to treat it as a bad tag.
+ */
+bool cipher_must_hide_lengths(const struct cipher *k);
 
 /* Bytes that must be there before cipher_peek_length: 4, or a block where the length is encrypted.
  */

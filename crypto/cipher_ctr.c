@@ -5,7 +5,6 @@
  * cipher_keys.
  */
 #include "crypto/cipher_internal.h"
-#include "crypto/digest.h"
 #include "wire/writer.h"
 
 #define BLOCK_LEN 16
@@ -59,21 +58,14 @@ uint32_t ctr_peek(struct cipher *k, const uint8_t *head)
     return length;
 }
 
-static bool mac_holds(struct cipher *k, uint32_t sequence, const uint8_t *packet, size_t len)
-{
-    uint8_t tag[DIGEST_MAX];
-    return cipher_tag_make(k, sequence, slice_of(packet, len), tag) &&
-           mem_equal_secret(tag, packet + len, k->mac->tag_len);
-}
-
 enum err ctr_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len)
 {
     size_t aad = cipher_aad_len(k);
-    if (k->mac->etm && !mac_holds(k, sequence, packet, len))
+    if (k->mac->etm && !cipher_tag_holds(k, sequence, packet, len))
         return ERR_CRYPTO;
     if (!stream_apply(k, packet + aad, len - aad))
         return ERR_CRYPTO;
-    if (!k->mac->etm && !mac_holds(k, sequence, packet, len))
+    if (!k->mac->etm && !cipher_tag_holds(k, sequence, packet, len))
         return ERR_CRYPTO;
     return OK;
 }

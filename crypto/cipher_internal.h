@@ -1,5 +1,5 @@
 /*
- * One direction's state, shared by cipher.c (choosing, keys, macs) and the three kinds. A kind
+ * One direction's state, shared by cipher.c (choosing, keys, macs) and the kinds. A kind
  * sees a packet that cipher.c has already checked: a whole number of blocks behind the aad. Only
  * the cipher files include it.
  */
@@ -15,6 +15,7 @@ struct cipher {
     const struct algo_mac *mac; /* NULL for an AEAD */
     struct cipher_keys keys;    /* keys.iv is of the next packet */
     EVP_CIPHER_CTX *body;       /* keyed once; a packet sets just the IV */
+    EVP_CIPHER_CTX *reverse;    /* cbc: where decrypting is another thing than encrypting */
     EVP_CIPHER_CTX *length;     /* chacha20-poly1305: the key of the length field */
     EVP_MAC_CTX *tagger;        /* HMAC keyed once; Poly1305 keyed per packet */
     struct umac *umac;          /* instead of tagger */
@@ -33,6 +34,10 @@ bool cipher_run(EVP_CIPHER_CTX *ctx, uint8_t *to, const uint8_t *from, size_t le
 bool cipher_tag_make(struct cipher *k, uint32_t sequence, struct slice bytes,
                      uint8_t *out) MUST_USE;
 
+/* Does the tag behind len bytes hold? In constant time. */
+bool cipher_tag_holds(struct cipher *k, uint32_t sequence, const uint8_t *packet,
+                      size_t len) MUST_USE;
+
 enum err chachapoly_init(struct cipher *k, const struct crypto *c) MUST_USE;
 enum err chachapoly_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
 enum err chachapoly_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
@@ -44,5 +49,10 @@ enum err gcm_open(struct cipher *k, uint8_t *packet, size_t len) MUST_USE;
 enum err ctr_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
 enum err ctr_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
 uint32_t ctr_peek(struct cipher *k, const uint8_t *head);
+
+enum err cbc_init(struct cipher *k, const EVP_CIPHER *type) MUST_USE;
+enum err cbc_seal(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
+enum err cbc_open(struct cipher *k, uint32_t sequence, uint8_t *packet, size_t len) MUST_USE;
+uint32_t cbc_peek(struct cipher *k, const uint8_t *head);
 
 #endif

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/algo.h"
+#include "crypto/legacy.h"
 
 #define DIGEST_KINDS 5
 #define CIPHER_ROWS  6
@@ -17,8 +18,9 @@
 
 struct crypto {
     EVP_MD *digests[DIGEST_KINDS];
-    EVP_CIPHER *ciphers[CIPHER_ROWS]; /* beside the rows of the cipher table */
-    EVP_CIPHER *aes_block;            /* single blocks, for umac */
+    EVP_CIPHER *ciphers[CIPHER_ROWS];           /* beside the rows of the cipher table */
+    EVP_CIPHER *legacy_ciphers[LEGACY_CIPHERS]; /* beside legacy.c's; NULL: not there */
+    EVP_CIPHER *aes_block;                      /* single blocks, for umac */
     EVP_MAC *hmac;
     EVP_MAC *poly1305;
     /* Held so that libcrypto's own look-ups by name find them ready in its cache. */
@@ -29,6 +31,7 @@ struct crypto {
 
 /* libcrypto's name of a digest: "SHA256". */
 const char *crypto_digest_name(enum digest_kind kind);
+/* NULL: libcrypto lacks it (a legacy one only). */
 const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo);
 
 /* How a kind of key is called and how big its parts are. */

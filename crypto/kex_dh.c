@@ -1,6 +1,7 @@
 /*
- * Finite-field Diffie-Hellman over libcrypto's numbers. The groups are safe primes with generator
- * 2, so a value in range has a large order and nothing else need be checked. Does not know the
+ * Finite-field Diffie-Hellman over libcrypto's numbers. The groups are safe primes, so a value in
+ * range has a large order and nothing else need be checked (of a group that a server gave, its
+ * signature tells who said so). Does not know the
  * exchange hash, nor which side it is on: both do the same.
  */
 #include "crypto/kex_dh.h"
@@ -20,12 +21,15 @@
 
 struct kex_dh {
     BIGNUM *prime;
+    BIGNUM *generator;
     BIGNUM *exponent;
     size_t len; /* bytes of the prime */
 };
 
 static BIGNUM *prime_make(enum kex_kind kind)
 {
+    if (kind == KEX_DH_GROUP1)
+        return BN_get_rfc2409_prime_1024(NULL);
     if (kind == KEX_DH_GROUP14)
         return BN_get_rfc3526_prime_2048(NULL);
     return kind == KEX_DH_GROUP16 ? BN_get_rfc3526_prime_4096(NULL)
@@ -34,7 +38,8 @@ static BIGNUM *prime_make(enum kex_kind kind)
 
 bool kex_dh_is_for(enum kex_kind kind)
 {
-    return kind == KEX_DH_GROUP14 || kind == KEX_DH_GROUP16 || kind == KEX_DH_GROUP18;
+    return kind == KEX_DH_GROUP14 || kind == KEX_DH_GROUP16 || kind == KEX_DH_GROUP18 ||
+           kind == KEX_DH_GROUP1;
 }
 
 /* base to our exponent, as bytes of the prime's length; the exponent's bits do not show in time. */
@@ -66,20 +71,25 @@ static enum err public_append(const uint8_t *bytes, size_t len, struct buf *out)
 static enum err public_make(const struct kex_dh *k, struct buf *out)
 {
     uint8_t bytes[VALUE_MAX];
-    BIGNUM *base = BN_new();
-    bool ok = base && BN_set_word(base, GENERATOR) == 1 && power_make(k, base, bytes);
-    BN_free(base);
-    return ok ? public_append(bytes, k->len, out) : ERR_CRYPTO;
+    return power_make(k, k->generator, bytes) ? public_append(bytes, k->len, out) : ERR_CRYPTO;
 }
 
-enum err kex_dh_new(struct kex_dh **out, enum kex_kind kind, struct buf *public_out)
+/* RFC 4253 8 allows 1 .. p-1, but 1 and p-1 make a secret that anybody knows: 2 .. p-2. */
+static bool is_in_range(const struct kex_dh *k, const BIGNUM *value)
 {
-    CHECK(kex_dh_is_for(kind));
-    struct kex_dh *k = NEW(struct kex_dh);
-    k->prime = prime_make(kind);
-    k->exponent = BN_secure_new();
+    BIGNUM *last = BN_dup(k->prime);
+    bool ok = last && BN_sub_word(last, 1) == 1 && !BN_is_zero(value) && !BN_is_one(value) &&
+              BN_cmp(value, last) < 0;
+    BN_free(last);
+    return ok;
+}
+
+/* k has its group. */
+static enum err begin(struct kex_dh **out, struct kex_dh *k, struct buf *public_out)
+{
     enum err err = ERR_CRYPTO;
-    if (k->prime && k->exponent &&
+    k->exponent = BN_secure_new();
+    if (k->prime && k->generator && k->exponent &&
         BN_priv_rand(k->exponent, EXPONENT_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1) {
         BN_set_flags(k->exponent, BN_FLG_CONSTTIME);
         k->len = (size_t)BN_num_bytes(k->prime);
@@ -93,11 +103,40 @@ enum err kex_dh_new(struct kex_dh **out, enum kex_kind kind, struct buf *public_
     return OK;
 }
 
+enum err kex_dh_new(struct kex_dh **out, enum kex_kind kind, struct buf *public_out)
+{
+    CHECK(kex_dh_is_for(kind));
+    struct kex_dh *k = NEW(struct kex_dh);
+    k->prime = prime_make(kind);
+    k->generator = BN_new();
+    if (k->generator && BN_set_word(k->generator, GENERATOR) != 1)
+        BN_zero(k->generator);
+    return begin(out, k, public_out);
+}
+
+enum err kex_dh_new_in(struct kex_dh **out, const struct kex_group *group, struct buf *public_out)
+{
+    size_t len = group->prime.len;
+    if (len == 0 || len > VALUE_MAX || !(group->prime.ptr[len - 1] & 1) ||
+        group->generator.len == 0 || group->generator.len > len)
+        return ERR_FORMAT;
+    struct kex_dh *k = NEW(struct kex_dh);
+    k->prime = BN_bin2bn(group->prime.ptr, (int)len, NULL);
+    k->generator = BN_bin2bn(group->generator.ptr, (int)group->generator.len, NULL);
+    if (k->prime && k->generator &&
+        (BN_num_bits(k->prime) < KEX_GROUP_BITS_MIN || !is_in_range(k, k->generator))) {
+        kex_dh_free(k);
+        return ERR_FORMAT;
+    }
+    return begin(out, k, public_out);
+}
+
 void kex_dh_free(struct kex_dh *k)
 {
     if (!k)
         return;
     BN_free(k->prime);
+    BN_free(k->generator);
     BN_clear_free(k->exponent);
     mem_free(k);
 }
@@ -108,16 +147,6 @@ static bool is_mpint_body(struct slice value)
     if (value.len == 0 || value.len > VALUE_MAX + 1 || value.ptr[0] & 0x80)
         return false;
     return value.ptr[0] != 0 || (value.len > 1 && value.ptr[1] & 0x80);
-}
-
-/* RFC 4253 8 allows 1 .. p-1, but 1 and p-1 make a secret that anybody knows: 2 .. p-2. */
-static bool is_in_range(const struct kex_dh *k, const BIGNUM *value)
-{
-    BIGNUM *last = BN_dup(k->prime);
-    bool ok = last && BN_sub_word(last, 1) == 1 && !BN_is_zero(value) && !BN_is_one(value) &&
-              BN_cmp(value, last) < 0;
-    BN_free(last);
-    return ok;
 }
 
 enum err kex_dh_finish(const struct kex_dh *k, struct slice peer_public, struct buf *secret)

@@ -8,12 +8,25 @@
 
 #include "crypto/algo.h"
 
+#define KEX_GROUP_BITS_MIN 2048
+
+/* A group that one side names (RFC 4419), big-endian without leading zeros. */
+struct kex_group {
+    struct slice prime, generator;
+};
+
 struct kex_dh; /* an ephemeral exponent and its group */
 
 bool kex_dh_is_for(enum kex_kind kind);
 
 /* Makes an exponent and appends the public value. ERR_CRYPTO: libcrypto fails. */
 enum err kex_dh_new(struct kex_dh **out, enum kex_kind kind, struct buf *public_out) MUST_USE;
+/*
+ * The same in a group that was named. ERR_FORMAT: its prime is even or not of 2048 to 8192 bits, or
+ * the generator is not in 2 .. p-2. That it is a prime is not proven.
+ */
+enum err kex_dh_new_in(struct kex_dh **out, const struct kex_group *group,
+                       struct buf *public_out) MUST_USE;
 void kex_dh_free(struct kex_dh *k); /* wipes; NULL allowed */
 
 /*

@@ -71,7 +71,7 @@ static void exchange_init(struct exchange *x, const struct crypto *c, const stru
     buf_init(&x->server_public, 1200);
     buf_init_secret(&x->client_secret, 1200);
     buf_init_secret(&x->server_secret, 1200);
-    assert_ok(kex_client_new(&x->client, c, algo, &x->client_public));
+    assert_ok(kex_client_new(&x->client, c, algo, NULL, &x->client_public));
 }
 
 static void exchange_done(struct exchange *x)
@@ -90,7 +90,7 @@ static void both_sides_agree(void **state)
         for (int round = 0; round < (groups[i].bits == 2048 ? 20 : 2); round++) {
             struct exchange x;
             exchange_init(&x, *state, algo);
-            assert_ok(kex_server(*state, algo, buf_slice(&x.client_public), &x.server_public,
+            assert_ok(kex_server(*state, algo, NULL, buf_slice(&x.client_public), &x.server_public,
                                  &x.server_secret));
             assert_ok(kex_client_finish(x.client, buf_slice(&x.server_public), &x.client_secret));
             assert_true(slice_equal(buf_slice(&x.client_secret), buf_slice(&x.server_secret)));
@@ -144,7 +144,7 @@ static void assert_answer(const struct crypto *c, const struct algo_kex *algo, s
 {
     struct exchange x;
     exchange_init(&x, c, algo);
-    assert_int_equal(kex_server(c, algo, value, &x.server_public, &x.server_secret), want);
+    assert_int_equal(kex_server(c, algo, NULL, value, &x.server_public, &x.server_secret), want);
     assert_int_equal(kex_client_finish(x.client, value, &x.client_secret), want);
     assert_int_equal(buf_len(&x.server_secret) == 0, want != OK);
     assert_int_equal(buf_len(&x.client_secret) == 0, want != OK);
@@ -206,13 +206,13 @@ static void a_full_buffer_is_an_error(void **state)
     struct buf little;
     exchange_init(&x, *state, algo);
     buf_init_secret(&little, 100);
-    assert_int_equal(kex_client_new(&client, *state, algo, &little), ERR_LIMIT);
+    assert_int_equal(kex_client_new(&client, *state, algo, NULL, &little), ERR_LIMIT);
     assert_int_equal(
-        kex_server(*state, algo, buf_slice(&x.client_public), &little, &x.server_secret),
+        kex_server(*state, algo, NULL, buf_slice(&x.client_public), &little, &x.server_secret),
         ERR_LIMIT);
     buf_clear(&little);
     assert_int_equal(
-        kex_server(*state, algo, buf_slice(&x.client_public), &x.server_public, &little),
+        kex_server(*state, algo, NULL, buf_slice(&x.client_public), &x.server_public, &little),
         ERR_LIMIT);
     buf_done(&little);
     exchange_done(&x);

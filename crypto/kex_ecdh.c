@@ -9,7 +9,6 @@
 #include <openssl/params.h>
 
 #include "crypto/crypto_internal.h"
-#include "crypto/kex_dh.h"
 #include "wire/writer.h"
 
 #define FIELD_MAX  66   /* nistp521 */
@@ -128,14 +127,26 @@ static struct kex_client *client_make(const struct algo_kex *algo, EVP_PKEY *pke
     return k;
 }
 
-enum err kex_client_new(struct kex_client **out, const struct crypto *c,
-                        const struct algo_kex *algo, struct buf *public_out)
+static enum err group_new(struct kex_dh **out, const struct algo_kex *algo,
+                          const struct kex_group *group, struct buf *public_out)
 {
-    (void)c;
-    if (kex_dh_is_for(algo->kind)) {
-        struct kex_dh *group;
-        TRY(kex_dh_new(&group, algo->kind, public_out));
-        *out = client_make(algo, NULL, group);
+    CHECK((algo->kind == KEX_DH_EXCHANGE) == (group != NULL));
+    return group ? kex_dh_new_in(out, group, public_out) : kex_dh_new(out, algo->kind, public_out);
+}
+
+static bool is_group(const struct algo_kex *algo)
+{
+    return algo->kind == KEX_DH_EXCHANGE || kex_dh_is_for(algo->kind);
+}
+
+enum err kex_client_new(struct kex_client **out, const struct crypto *c UNUSED,
+                        const struct algo_kex *algo, const struct kex_group *group,
+                        struct buf *public_out)
+{
+    if (is_group(algo)) {
+        struct kex_dh *dh;
+        TRY(group_new(&dh, algo, group, public_out));
+        *out = client_make(algo, NULL, dh);
         return OK;
     }
     EVP_PKEY *pkey = key_generate(type_of(algo));
@@ -166,13 +177,13 @@ enum err kex_client_finish(struct kex_client *k, struct slice server_public, str
 }
 
 /* Nothing is appended unless both parts are there: a value in range is the only condition. */
-static enum err group_server(const struct algo_kex *algo, struct slice client_public,
-                             struct buf *public_out, struct buf *secret)
+static enum err group_server(const struct algo_kex *algo, const struct kex_group *named,
+                             struct slice client_public, struct buf *public_out, struct buf *secret)
 {
     struct kex_dh *group;
     struct buf value;
     buf_init(&value, PUBLIC_MAX);
-    enum err err = kex_dh_new(&group, algo->kind, &value);
+    enum err err = group_new(&group, algo, named, &value);
     if (err == OK) {
         err = kex_dh_finish(group, client_public, secret);
         if (err == OK)
@@ -183,12 +194,12 @@ static enum err group_server(const struct algo_kex *algo, struct slice client_pu
     return err;
 }
 
-enum err kex_server(const struct crypto *c, const struct algo_kex *algo, struct slice client_public,
+enum err kex_server(const struct crypto *c UNUSED, const struct algo_kex *algo,
+                    const struct kex_group *group, struct slice client_public,
                     struct buf *public_out, struct buf *secret)
 {
-    (void)c;
-    if (kex_dh_is_for(algo->kind))
-        return group_server(algo, client_public, public_out, secret);
+    if (is_group(algo))
+        return group_server(algo, group, client_public, public_out, secret);
     const struct kex_type *type = type_of(algo);
     EVP_PKEY *own = key_generate(type);
     enum err err = own ? agree(type, own, client_public, secret) : ERR_CRYPTO;

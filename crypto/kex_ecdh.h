@@ -8,12 +8,17 @@
 #define ADIT_CRYPTO_KEX_ECDH_H
 
 #include "crypto/algo.h"
+#include "crypto/kex_dh.h"
 
 struct kex_client; /* the client's ephemeral key */
 
-/* Makes an ephemeral key; appends the public value (Q_C, without a length) to out. */
+/*
+ * Makes an ephemeral key; appends the public value (Q_C, without a length) to out. group: of a
+ * group exchange, else NULL; then errors are as in kex_dh_new_in, too.
+ */
 enum err kex_client_new(struct kex_client **out, const struct crypto *c,
-                        const struct algo_kex *algo, struct buf *public_out) MUST_USE;
+                        const struct algo_kex *algo, const struct kex_group *group,
+                        struct buf *public_out) MUST_USE;
 void kex_client_free(struct kex_client *k);
 
 /*
@@ -25,7 +30,8 @@ enum err kex_client_finish(struct kex_client *k, struct slice server_public,
                            struct buf *secret) MUST_USE;
 
 /* Server: from the client's public value, own public value and encoded K. Errors as above. */
-enum err kex_server(const struct crypto *c, const struct algo_kex *algo, struct slice client_public,
+enum err kex_server(const struct crypto *c, const struct algo_kex *algo,
+                    const struct kex_group *group, struct slice client_public,
                     struct buf *public_out, struct buf *secret) MUST_USE;
 
 #endif

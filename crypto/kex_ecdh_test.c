@@ -43,7 +43,7 @@ static void exchange_init(struct exchange *x, const struct crypto *c, const stru
     buf_init(&x->server_public, 200);
     buf_init_secret(&x->client_secret, 200);
     buf_init_secret(&x->server_secret, 200);
-    assert_ok(kex_client_new(&x->client, c, algo, &x->client_public));
+    assert_ok(kex_client_new(&x->client, c, algo, NULL, &x->client_public));
     assert_int_equal(buf_len(&x->client_public), public_len(algo));
 }
 
@@ -64,7 +64,7 @@ static void both_sides_agree_on_a_minimal_mpint(void **state)
         for (int round = 0; round < (algo->kind == KEX_CURVE25519 ? 300 : 10); round++) {
             struct exchange x;
             exchange_init(&x, *state, algo);
-            assert_ok(kex_server(*state, algo, buf_slice(&x.client_public), &x.server_public,
+            assert_ok(kex_server(*state, algo, NULL, buf_slice(&x.client_public), &x.server_public,
                                  &x.server_secret));
             assert_int_equal(buf_len(&x.server_public), public_len(algo));
             assert_ok(kex_client_finish(x.client, buf_slice(&x.server_public), &x.client_secret));
@@ -85,7 +85,7 @@ static void assert_refused(const struct crypto *c, const struct algo_kex *algo, 
 {
     struct exchange x;
     exchange_init(&x, c, algo);
-    assert_int_equal(kex_server(c, algo, value, &x.server_public, &x.server_secret), want);
+    assert_int_equal(kex_server(c, algo, NULL, value, &x.server_public, &x.server_secret), want);
     assert_int_equal(kex_client_finish(x.client, value, &x.client_secret), want);
     assert_int_equal(buf_len(&x.server_public), 0);
     assert_int_equal(buf_len(&x.server_secret), 0);
@@ -181,9 +181,9 @@ static void a_full_secret_buffer_is_an_error(void **state)
     struct buf little;
     exchange_init(&x, *state, algo_kex_at(0));
     buf_init_secret(&little, 8);
-    assert_int_equal(
-        kex_server(*state, algo_kex_at(0), buf_slice(&x.client_public), &x.server_public, &little),
-        ERR_LIMIT);
+    assert_int_equal(kex_server(*state, algo_kex_at(0), NULL, buf_slice(&x.client_public),
+                                &x.server_public, &little),
+                     ERR_LIMIT);
     buf_done(&little);
     exchange_done(&x);
 }

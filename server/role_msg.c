@@ -304,7 +304,8 @@ static enum err check_bytes(const struct field *f, struct slice bytes)
         return ERR_FORMAT;
     if (f->type == FIELD_NUMBERS && bytes.len % 4)
         return ERR_FORMAT;
-    bool is_hash = bytes.len == 32 || bytes.len == 48 || bytes.len == 64;
+    /* 20: SHA-1's, of a key exchange that the configuration had to spell out. */
+    bool is_hash = bytes.len == 20 || bytes.len == 32 || bytes.len == 48 || bytes.len == 64;
     return f->type == FIELD_HASH && !is_hash ? ERR_FORMAT : OK;
 }
 

@@ -38,12 +38,15 @@ struct packet_state {
     uint32_t sequence;
     uint64_t packets; /* since these keys came into use */
     uint64_t bytes;
+    size_t discard; /* a CBC packet was bad: this much is read before that is said; 0: none */
 };
 
 enum kex_state {
     KEX_IDLE,
     KEX_SENT_INIT,      /* our KEXINIT is out, the peer's is awaited */
     KEX_WAIT_ECDH,      /* server: KEX_ECDH_INIT; client: KEX_ECDH_REPLY */
+    KEX_WAIT_GEX_GROUP, /* client, group exchange: the group; then KEX_WAIT_ECDH */
+    KEX_WAIT_GEX_INIT,  /* server, group exchange: the client's value in the group it was given */
     KEX_WAIT_TRUST,     /* client: the question about the host key is out */
     KEX_WAIT_SIGNATURE, /* server: the question to the signer is out */
     KEX_WAIT_NEWKEYS,   /* our NEWKEYS is out, the peer's is awaited */
@@ -56,13 +59,16 @@ struct kex {
     bool got_peer_init;
     bool skip_guess; /* the peer's guessed packet was wrong and is to be passed over */
     const struct algo_kex *algo;
-    const struct algo_sign *host_key_algo;
+    const struct algo_sign *host_key_algo; /* of the signature */
+    const char *host_key_name;             /* as agreed: with a certificate another than that */
+    const char *host_key_type;             /* inside the blob */
     const struct algo_cipher *cipher_c2s, *cipher_s2c;
     const struct algo_mac *mac_c2s, *mac_s2c;
     struct kex_client *client;
-    struct buf server_public; /* kept between question and answer */
-    struct buf secret;        /* K, encoded */
-    uint8_t hash[DIGEST_MAX]; /* H */
+    struct buf prime, generator, group_text; /* of a group exchange; the text is hashed */
+    struct buf server_public;                /* kept between question and answer */
+    struct buf secret;                       /* K, encoded */
+    uint8_t hash[DIGEST_MAX];                /* H */
     size_t hash_len;
     struct packet_state next_recv; /* keys that the peer's NEWKEYS will switch on */
 };
@@ -141,6 +147,12 @@ void kex_signed(struct transport *t, struct slice signature);
 bool kex_is_due(const struct transport *t); /* volume or time asks for new keys */
 uint64_t kex_due_ms(const struct transport *t);
 void kex_done(struct kex *k);
+
+/* kex_gex.c */
+void kex_gex_request(struct transport *t, struct slice payload); /* server: names the group */
+void kex_gex_ask(struct transport *t);                           /* client: asks for one */
+bool kex_gex_given(struct transport *t, struct slice payload) MUST_USE; /* client: got one */
+struct kex_group kex_gex_group(const struct kex *k);
 
 /* transport.c, for the others */
 /* Seals a payload whatever the state: the exchange's own messages. Failure ends the transport. */

@@ -4,6 +4,8 @@
  * beyond its own messages; who trusts a key or signs a hash is asked through transport_next.
  */
 #include "base/log.h"
+#include "crypto/cert.h"
+#include "crypto/legacy.h"
 #include "transport/internal.h"
 #include "wire/namelist.h"
 #include "wire/numbers.h"
@@ -126,6 +128,26 @@ static bool first_names_equal(struct slice a, struct slice b)
     return namelist_next(&a, &x) && namelist_next(&b, &y) && slice_equal(x, y);
 }
 
+/*
+ * A name is a plain algorithm's, or (a server's only: no certificate is judged here) one of a key
+ * with its certificate, or an old one that the configuration has to have spelt out.
+ */
+static bool note_host_key(struct transport *t, struct slice name)
+{
+    struct kex *k = &t->kex;
+    k->host_key_algo = algo_sign_find(name);
+    if (!k->host_key_algo)
+        k->host_key_algo = legacy_sign_find(name);
+    if (k->host_key_algo) {
+        k->host_key_name = k->host_key_algo->name;
+        k->host_key_type = k->host_key_algo->key_type;
+        return true;
+    }
+    if (is_server(t) && cert_algo_names(name, &k->host_key_name, &k->host_key_type))
+        k->host_key_algo = cert_algo_sign(name);
+    return k->host_key_algo;
+}
+
 static bool negotiate(struct transport *t, const struct msg_kexinit *ours,
                       const struct msg_kexinit *peers)
 {
@@ -136,14 +158,12 @@ static bool negotiate(struct transport *t, const struct msg_kexinit *ours,
         exchange_failed(t, ERR_NO_COMMON, no_kex);
         return false;
     }
-    k->host_key_algo =
-        choose(t, ours, peers, KEXINIT_HOST_KEY, &name) ? algo_sign_find(name) : NULL;
-    if (!k->host_key_algo) {
+    if (!choose(t, ours, peers, KEXINIT_HOST_KEY, &name) || !note_host_key(t, name)) {
         exchange_failed(t, ERR_NO_COMMON, no_host_key);
         return false;
     }
     log_debug("kex: algorithm: %s", k->algo->name);
-    log_debug("kex: host key algorithm: %s", k->host_key_algo->name);
+    log_debug("kex: host key algorithm: %s", k->host_key_name);
     if (!choose_direction(t, ours, peers, false) || !choose_direction(t, ours, peers, true))
         return false;
     /* RFC 4253 7: a wrong guess of the peer's is passed over. */
@@ -154,18 +174,28 @@ static bool negotiate(struct transport *t, const struct msg_kexinit *ours,
     return true;
 }
 
+static bool is_exchange(const struct kex *k)
+{
+    return k->algo->kind == KEX_DH_EXCHANGE;
+}
+
 static void send_ecdh_init(struct transport *t)
 {
     struct kex *k = &t->kex;
+    struct kex_group group = kex_gex_group(k);
     struct buf public_value, payload;
     struct writer w;
     buf_init(&public_value, MSG_KEX_PUBLIC_MAX);
     buf_init(&payload, MSG_KEX_PUBLIC_MAX + 16);
     writer_init(&w, &payload);
-    if (kex_client_new(&k->client, t->config.crypto, k->algo, &public_value) != OK) {
+    if (kex_client_new(&k->client, t->config.crypto, k->algo, is_exchange(k) ? &group : NULL,
+                       &public_value) != OK) {
         exchange_failed(t, ERR_CRYPTO, no_keys);
     } else {
-        msg_kex_ecdh_init_encode(&w, buf_slice(&public_value));
+        if (is_exchange(k))
+            msg_kex_gex_init_encode(&w, buf_slice(&public_value));
+        else
+            msg_kex_ecdh_init_encode(&w, buf_slice(&public_value));
         CHECK(writer_done(&w) == OK);
         transport_seal(t, buf_slice(&payload));
         /* The value is hashed later: Q_C. */
@@ -210,7 +240,9 @@ static void on_kexinit(struct transport *t, struct slice payload, uint32_t seque
     if (!negotiate(t, &ours, &peers))
         return;
     k->state = KEX_WAIT_ECDH;
-    if (!is_server(t))
+    if (!is_server(t) && is_exchange(k))
+        kex_gex_ask(t);
+    else if (!is_server(t))
         send_ecdh_init(t);
 }
 
@@ -224,7 +256,10 @@ static void hash_string(struct digest_context *d, struct slice s)
     digest_add(d, s);
 }
 
-/* RFC 5656 4: H = hash(V_C, V_S, I_C, I_S, K_S, Q_C, Q_S, K). */
+/*
+ * RFC 5656 4: H = hash(V_C, V_S, I_C, I_S, K_S, Q_C, Q_S, K); a group exchange has what was said of
+ * the group behind K_S (RFC 4419 3).
+ */
 static void compute_hash(struct transport *t, struct slice host_key, struct slice client_public,
                          struct slice server_public)
 {
@@ -240,6 +275,7 @@ static void compute_hash(struct transport *t, struct slice host_key, struct slic
     hash_string(d, is_server(t) ? peer_init : our_init);
     hash_string(d, is_server(t) ? our_init : peer_init);
     hash_string(d, host_key);
+    digest_add(d, buf_slice(&k->group_text));
     hash_string(d, client_public);
     hash_string(d, server_public);
     digest_add(d, buf_slice(&k->secret));
@@ -308,7 +344,7 @@ static void note_names(struct transport *t)
     const struct algo_mac *recv_mac = c2s_is_send ? k->mac_s2c : k->mac_c2s;
     t->names = (struct transport_names){
         .kex = k->algo->name,
-        .host_key = k->host_key_algo->name,
+        .host_key = k->host_key_name,
         .send_cipher = send->name,
         .recv_cipher = recv->name,
         .send_mac = send_mac ? send_mac->name : "<implicit>",
@@ -320,14 +356,31 @@ static void note_names(struct transport *t)
  * RFC 8308 2.4: EXT_INFO is the next packet behind the first NEWKEYS. The client's has something to
  * say only to our own server, but any server that asked may get it.
  */
+static char *plain_names(const char *list)
+{
+    struct slice rest = slice_text(list), name;
+    char *plain = mem_strdup("");
+    while (namelist_next(&rest, &name)) {
+        if (cert_algo_sign(name))
+            continue;
+        char *longer =
+            mem_printf("%s%s%.*s", plain, *plain ? "," : "", (int)name.len, (const char *)name.ptr);
+        mem_free(plain);
+        plain = longer;
+    }
+    return plain;
+}
+
 static void send_ext_info(struct transport *t)
 {
     if (!t->peer_ext_info || (is_server(t) && !t->config.server_sig_algs))
         return;
     struct msg_ext_info m = {.abort = true};
+    /* RFC 8308 3.1 lists signature algorithms, and a certificate's signature has a plain one. */
+    char *names CLEANUP(mem_cleanup) = is_server(t) ? plain_names(t->config.server_sig_algs) : NULL;
     if (is_server(t)) {
         m.has_server_sig_algs = true;
-        m.server_sig_algs = slice_text(t->config.server_sig_algs);
+        m.server_sig_algs = slice_text(names);
         m.publickey_hostbound = true;
         m.ping = true;
     }
@@ -417,7 +470,8 @@ static void on_ecdh_reply(struct transport *t, struct slice payload)
 {
     struct kex *k = &t->kex;
     struct msg_kex_ecdh_reply m;
-    if (msg_kex_ecdh_reply_decode(payload, &m) != OK) {
+    if ((is_exchange(k) ? msg_kex_gex_reply_decode(payload, &m)
+                        : msg_kex_ecdh_reply_decode(payload, &m)) != OK) {
         protocol_error(t, ERR_FORMAT, bad_message);
         return;
     }
@@ -454,7 +508,7 @@ void kex_trusted(struct transport *t, bool trusted)
 static const struct transport_host_key *our_host_key(const struct transport *t)
 {
     for (size_t i = 0; i < t->config.host_key_count; i++) {
-        if (strcmp(t->config.host_keys[i].key_type, t->kex.host_key_algo->key_type) == 0)
+        if (strcmp(t->config.host_keys[i].key_type, t->kex.host_key_type) == 0)
             return &t->config.host_keys[i];
     }
     return NULL;
@@ -469,8 +523,10 @@ struct transport_signing transport_signing(const struct transport *t)
 static void on_ecdh_init(struct transport *t, struct slice payload)
 {
     struct kex *k = &t->kex;
+    struct kex_group group = kex_gex_group(k);
     struct slice client_public;
-    if (msg_kex_ecdh_init_decode(payload, &client_public) != OK) {
+    if ((is_exchange(k) ? msg_kex_gex_init_decode(payload, &client_public)
+                        : msg_kex_ecdh_init_decode(payload, &client_public)) != OK) {
         protocol_error(t, ERR_FORMAT, bad_message);
         return;
     }
@@ -480,7 +536,8 @@ static void on_ecdh_init(struct transport *t, struct slice payload)
         return;
     }
     buf_clear(&k->server_public);
-    if (kex_server(t->config.crypto, k->algo, client_public, &k->server_public, &k->secret) != OK) {
+    if (kex_server(t->config.crypto, k->algo, is_exchange(k) ? &group : NULL, client_public,
+                   &k->server_public, &k->secret) != OK) {
         exchange_failed(t, ERR_CRYPTO, bad_public);
         return;
     }
@@ -507,7 +564,10 @@ void kex_signed(struct transport *t, struct slice signature)
     struct writer w;
     buf_init(&payload, KEXINIT_MAX);
     writer_init(&w, &payload);
-    msg_kex_ecdh_reply_encode(&w, &m);
+    if (is_exchange(k))
+        msg_kex_gex_reply_encode(&w, &m);
+    else
+        msg_kex_ecdh_reply_encode(&w, &m);
     if (writer_done(&w) == OK)
         transport_seal(t, buf_slice(&payload));
     else
@@ -518,6 +578,40 @@ void kex_signed(struct transport *t, struct slice signature)
 }
 
 /* ---- dispatch and due time ---- */
+
+/* What the agreed method does next: one row a message that may come. */
+static const struct step {
+    bool is_exchange;
+    enum transport_role role; /* ours */
+    enum kex_state state;
+    uint8_t number;
+} steps[] = {
+    {false, TRANSPORT_SERVER, KEX_WAIT_ECDH, SSH_MSG_KEX_ECDH_INIT},
+    {false, TRANSPORT_CLIENT, KEX_WAIT_ECDH, SSH_MSG_KEX_ECDH_REPLY},
+    {true, TRANSPORT_SERVER, KEX_WAIT_ECDH, SSH_MSG_KEX_DH_GEX_REQUEST},
+    {true, TRANSPORT_CLIENT, KEX_WAIT_GEX_GROUP, SSH_MSG_KEX_DH_GEX_GROUP},
+    {true, TRANSPORT_SERVER, KEX_WAIT_GEX_INIT, SSH_MSG_KEX_DH_GEX_INIT},
+    {true, TRANSPORT_CLIENT, KEX_WAIT_ECDH, SSH_MSG_KEX_DH_GEX_REPLY},
+};
+
+static bool is_next(const struct transport *t, uint8_t number)
+{
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        const struct step *s = &steps[i];
+        if (s->is_exchange == is_exchange(&t->kex) && s->role == t->config.role &&
+            s->state == t->kex.state && s->number == number)
+            return true;
+    }
+    return false;
+}
+
+static void on_gex_group(struct transport *t, struct slice payload)
+{
+    if (!kex_gex_given(t, payload))
+        return;
+    t->kex.state = KEX_WAIT_ECDH;
+    send_ecdh_init(t);
+}
 
 void kex_message(struct transport *t, uint8_t number, struct slice payload, uint32_t sequence)
 {
@@ -530,15 +624,19 @@ void kex_message(struct transport *t, uint8_t number, struct slice payload, uint
         on_newkeys(t, payload);
         return;
     }
-    if (k->state != KEX_WAIT_ECDH) {
-        protocol_error(t, ERR_PROTOCOL, out_of_order);
-        return;
-    }
-    if (k->skip_guess) {
+    bool is_agreed = k->state == KEX_WAIT_ECDH || k->state == KEX_WAIT_GEX_GROUP ||
+                     k->state == KEX_WAIT_GEX_INIT;
+    if (is_agreed && k->skip_guess) {
         k->skip_guess = false;
         return;
     }
-    if (number == SSH_MSG_KEX_ECDH_INIT)
+    if (!is_agreed || !is_next(t, number))
+        protocol_error(t, ERR_PROTOCOL, out_of_order);
+    else if (number == SSH_MSG_KEX_DH_GEX_REQUEST)
+        kex_gex_request(t, payload);
+    else if (k->state == KEX_WAIT_GEX_GROUP)
+        on_gex_group(t, payload);
+    else if (is_server(t))
         on_ecdh_init(t, payload);
     else
         on_ecdh_reply(t, payload);
@@ -581,11 +679,17 @@ void kex_done(struct kex *k)
     packet_state_done(&k->next_recv);
     buf_done(&k->our_init);
     buf_done(&k->peer_init);
+    buf_done(&k->prime);
+    buf_done(&k->generator);
+    buf_done(&k->group_text);
     buf_done(&k->server_public);
     buf_done(&k->secret);
     *k = (struct kex){.state = KEX_IDLE};
     buf_init(&k->our_init, KEXINIT_MAX);
     buf_init(&k->peer_init, KEXINIT_MAX);
+    buf_init(&k->prime, MSG_KEX_PUBLIC_MAX);
+    buf_init(&k->generator, MSG_KEX_PUBLIC_MAX);
+    buf_init(&k->group_text, 3 * MSG_KEX_PUBLIC_MAX);
     buf_init(&k->server_public, MSG_KEX_PUBLIC_MAX);
     buf_init_secret(&k->secret, MSG_KEX_PUBLIC_MAX);
 }

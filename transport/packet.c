@@ -62,27 +62,59 @@ static enum err broken(struct fault *fault, enum err code, uint32_t reason, cons
     return code;
 }
 
+/*
+ * A bad length or tag where that is not to be told apart (cipher_must_hide_lengths): both are said
+ * after as many bytes as the longest packet has, as OpenSSH does, and in the same words.
+ */
+static enum err go_on_discarding(struct packet_state *s, struct buf *in, struct fault *fault)
+{
+    size_t n = MIN(s->discard, buf_len(in));
+    buf_consume(in, n);
+    s->discard -= n;
+    if (s->discard)
+        return ERR_AGAIN;
+    s->discard = 1; /* there is no way back */
+    return broken(fault, ERR_CRYPTO, SSH_DISCONNECT_MAC_ERROR, bad_mac);
+}
+
+static bool must_hide(const struct packet_state *s)
+{
+    return s->cipher && cipher_must_hide_lengths(s->cipher);
+}
+
 enum err packet_open(struct packet_state *s, struct buf *in, size_t max_length,
                      struct slice *payload, struct fault *fault)
 {
     struct frame f = frame_of(s);
     struct slice bytes = buf_slice(in);
+    if (s->discard)
+        return go_on_discarding(s, in, fault);
     if (bytes.len < f.head)
         return ERR_AGAIN;
     uint32_t length =
         s->cipher ? cipher_peek_length(s->cipher, s->sequence, bytes.ptr) : get_u32(bytes.ptr);
     /* The one check of a hostile length: range first, multiple of the block second. */
     if (length < 1 + PACKET_MIN_PADDING || length > max_length ||
-        (length + 4 - f.aad) % f.block != 0)
+        (length + 4 - f.aad) % f.block != 0) {
+        if (must_hide(s)) {
+            s->discard = PACKET_LENGTH_MAX;
+            return go_on_discarding(s, in, fault);
+        }
         return broken(fault, ERR_FORMAT, SSH_DISCONNECT_MAC_ERROR, bad_length);
+    }
     size_t len = 4 + (size_t)length;
     if (bytes.len < len + f.tag)
         return ERR_AGAIN;
     uint8_t *packet = in->data + in->start;
     if (s->packets == UINT32_MAX)
         return broken(fault, ERR_LIMIT, SSH_DISCONNECT_PROTOCOL_ERROR, keys_too_old);
-    if (s->cipher && cipher_open(s->cipher, s->sequence, packet, len) != OK)
+    if (s->cipher && cipher_open(s->cipher, s->sequence, packet, len) != OK) {
+        if (must_hide(s)) {
+            s->discard = PACKET_LENGTH_MAX;
+            return go_on_discarding(s, in, fault);
+        }
         return broken(fault, ERR_CRYPTO, SSH_DISCONNECT_MAC_ERROR, bad_mac);
+    }
     s->sequence++;
     s->packets++;
     s->bytes += len;

@@ -2,6 +2,7 @@
  */
 #include "tests/unit.h"
 #include "transport/internal.h"
+#include "wire/numbers.h"
 
 struct fixture {
     struct crypto *crypto;
@@ -116,9 +117,75 @@ static enum err claim_alone(const struct two *like, struct fixture *f, uint32_t 
     return err;
 }
 
+/* Bytes that are taken after a refused packet before the refusal is said. */
+static size_t taken_until_refused(struct two *w, struct fault *fault)
+{
+    static const uint8_t zeros[1000];
+    struct slice payload;
+    size_t taken = 0;
+    enum err err = ERR_AGAIN;
+    while (err == ERR_AGAIN && taken < 2 * PACKET_LENGTH_MAX) {
+        size_t before = buf_len(&w->in);
+        assert_ok(buf_append(&w->in, zeros, sizeof(zeros)));
+        err = packet_open(&w->recv, &w->in, PACKET_LENGTH_MAX_EARLY, &payload, fault);
+        taken += before + sizeof(zeros) - buf_len(&w->in);
+    }
+    assert_int_equal(err, ERR_CRYPTO);
+    return taken;
+}
+
+/*
+ * CBC in the order encrypt-and-mac: whether the length or the tag was bad, it is said after as many
+ * bytes, in the same words (Albrecht, Paterson, Watson 2009).
+ */
+static void refuse_silently(const struct two *like, struct fixture *f, uint32_t length)
+{
+    struct two w;
+    struct fault fault;
+    two_init(&w, f, cipher_algo(like->send.cipher), cipher_mac(like->send.cipher));
+    size_t sent = 64 + w.aad + cipher_tag_len(w.send.cipher);
+    assert_int_equal(claim(&w, length, 4, 64, &fault), ERR_AGAIN);
+    size_t taken = sent - buf_len(&w.in) + taken_until_refused(&w, &fault);
+    assert_int_equal(taken, PACKET_LENGTH_MAX);
+    assert_string_equal(fault.text, "Corrupted MAC on input.");
+    assert_int_equal(fault.disconnect_reason, SSH_DISCONNECT_MAC_ERROR);
+    two_done(&w);
+}
+
+/* The same of a packet whose length is good. */
+static void check_bad_tag(struct two *w, struct fixture *f UNUSED)
+{
+    struct fault fault;
+    struct slice payload;
+    uint8_t packet[256] = {0};
+    if (!w->send.cipher || !cipher_must_hide_lengths(w->send.cipher))
+        return;
+    size_t len = 64, tag = cipher_tag_len(w->send.cipher);
+    put_u32(packet, (uint32_t)len - 4);
+    packet[4] = 4;
+    assert_ok(cipher_seal(w->send.cipher, w->send.sequence, packet, len));
+    packet[len + tag - 1] ^= 1;
+    buf_clear(&w->in);
+    assert_ok(buf_append(&w->in, packet, len + tag));
+    assert_int_equal(packet_open(&w->recv, &w->in, PACKET_LENGTH_MAX_EARLY, &payload, &fault),
+                     ERR_AGAIN);
+    assert_int_equal(buf_len(&w->in), 0);
+    assert_int_equal(len + tag + taken_until_refused(w, &fault), PACKET_LENGTH_MAX);
+    assert_string_equal(fault.text, "Corrupted MAC on input.");
+}
+
+static void a_bad_cbc_packet_is_said_late_and_in_few_words(void **state)
+{
+    for_each(*state, check_bad_tag);
+}
+
 static void refuse_length(const struct two *w, struct fixture *f, uint32_t length)
 {
     struct fault fault;
+    if (w->send.cipher && cipher_must_hide_lengths(w->send.cipher)) {
+        refuse_silently(w, f, length);
+        return;
+    }
     if (claim_alone(w, f, length, 4, 64, &fault) != ERR_FORMAT)
         fail_msg("length %u was not refused", length);
     assert_string_equal(fault.text, "Bad packet length.");
@@ -227,6 +294,7 @@ static void a_number_never_repeats_under_the_same_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bad_cbc_packet_is_said_late_and_in_few_words),
         cmocka_unit_test(bad_lengths_are_refused_under_every_cipher),
         cmocka_unit_test(paddings_that_do_not_fit_are_refused),
         cmocka_unit_test(packets_go_round_byte_by_byte),

@@ -4,6 +4,8 @@
  *
  * Record: u32 version, then fields in the order of write_record. Keys are inside: it is secret.
  */
+#include "crypto/cert.h"
+#include "crypto/legacy.h"
 #include "transport/internal.h"
 
 #define RECORD_VERSION 1
@@ -106,13 +108,17 @@ static void read_text(struct reader *r, char *out, size_t size)
 static void read_names(struct transport *t, struct reader *r)
 {
     const struct algo_kex *kex = algo_kex_find(reader_string_max(r, 64));
-    const struct algo_sign *sign = algo_sign_find(reader_string_max(r, 64));
-    if (!kex || !sign) {
+    struct slice name = reader_string_max(r, 64);
+    const struct algo_sign *sign = algo_sign_find(name);
+    const char *type;
+    sign = sign ? sign : legacy_sign_find(name);
+    if (sign)
+        t->names.host_key = sign->name;
+    if (!kex || (!sign && !cert_algo_names(name, &t->names.host_key, &type))) {
         reader_fail(r, ERR_FORMAT);
         return;
     }
     t->names.kex = kex->name;
-    t->names.host_key = sign->name;
 }
 
 static void read_record(struct transport *t, struct reader *r)

@@ -35,6 +35,7 @@ struct transport_config {
     /* Server: the public host keys; host_key above names algorithms they can sign. */
     const struct transport_host_key *host_keys;
     size_t host_key_count;
+    struct slice moduli;         /* server: text of moduli(5) for a group exchange; may be empty */
     const char *server_sig_algs; /* server: what EXT_INFO says; NULL: none is sent */
     uint64_t rekey_bytes;        /* each direction; 0: by the cipher (RFC 4344 3.2) */
     uint64_t rekey_interval_ms;  /* 0: none */

@@ -117,34 +117,108 @@ void msg_newkeys_encode(struct writer *w)
     writer_u8(w, SSH_MSG_NEWKEYS);
 }
 
-enum err msg_kex_ecdh_init_decode(struct slice payload, struct slice *client_public)
+static enum err init_decode(struct slice payload, uint8_t number, struct slice *client_public)
 {
-    struct reader r = reader_open(payload, SSH_MSG_KEX_ECDH_INIT);
+    struct reader r = reader_open(payload, number);
     *client_public = reader_string_max(&r, MSG_KEX_PUBLIC_MAX);
     return reader_done(&r);
 }
 
-void msg_kex_ecdh_init_encode(struct writer *w, struct slice client_public)
+static void init_encode(struct writer *w, uint8_t number, struct slice client_public)
 {
-    writer_u8(w, SSH_MSG_KEX_ECDH_INIT);
+    writer_u8(w, number);
     writer_string(w, client_public);
 }
 
-enum err msg_kex_ecdh_reply_decode(struct slice payload, struct msg_kex_ecdh_reply *m)
+static enum err reply_decode(struct slice payload, uint8_t number, struct msg_kex_ecdh_reply *m)
 {
-    struct reader r = reader_open(payload, SSH_MSG_KEX_ECDH_REPLY);
+    struct reader r = reader_open(payload, number);
     m->host_key = reader_string_max(&r, HOST_KEY_MAX);
     m->server_public = reader_string_max(&r, MSG_KEX_PUBLIC_MAX);
     m->signature = reader_string_max(&r, HOST_KEY_MAX);
     return reader_done(&r);
 }
 
-void msg_kex_ecdh_reply_encode(struct writer *w, const struct msg_kex_ecdh_reply *m)
+static void reply_encode(struct writer *w, uint8_t number, const struct msg_kex_ecdh_reply *m)
 {
-    writer_u8(w, SSH_MSG_KEX_ECDH_REPLY);
+    writer_u8(w, number);
     writer_string(w, m->host_key);
     writer_string(w, m->server_public);
     writer_string(w, m->signature);
+}
+
+enum err msg_kex_ecdh_init_decode(struct slice payload, struct slice *client_public)
+{
+    return init_decode(payload, SSH_MSG_KEX_ECDH_INIT, client_public);
+}
+
+void msg_kex_ecdh_init_encode(struct writer *w, struct slice client_public)
+{
+    init_encode(w, SSH_MSG_KEX_ECDH_INIT, client_public);
+}
+
+enum err msg_kex_ecdh_reply_decode(struct slice payload, struct msg_kex_ecdh_reply *m)
+{
+    return reply_decode(payload, SSH_MSG_KEX_ECDH_REPLY, m);
+}
+
+void msg_kex_ecdh_reply_encode(struct writer *w, const struct msg_kex_ecdh_reply *m)
+{
+    reply_encode(w, SSH_MSG_KEX_ECDH_REPLY, m);
+}
+
+enum err msg_kex_gex_request_decode(struct slice payload, uint32_t *min, uint32_t *wanted,
+                                    uint32_t *max)
+{
+    struct reader r = reader_open(payload, SSH_MSG_KEX_DH_GEX_REQUEST);
+    *min = reader_u32(&r);
+    *wanted = reader_u32(&r);
+    *max = reader_u32(&r);
+    return reader_done(&r);
+}
+
+void msg_kex_gex_request_encode(struct writer *w, uint32_t min, uint32_t wanted, uint32_t max)
+{
+    writer_u8(w, SSH_MSG_KEX_DH_GEX_REQUEST);
+    writer_u32(w, min);
+    writer_u32(w, wanted);
+    writer_u32(w, max);
+}
+
+enum err msg_kex_gex_group_decode(struct slice payload, struct slice *prime,
+                                  struct slice *generator)
+{
+    struct reader r = reader_open(payload, SSH_MSG_KEX_DH_GEX_GROUP);
+    *prime = reader_mpint(&r, MSG_KEX_PUBLIC_MAX);
+    *generator = reader_mpint(&r, MSG_KEX_PUBLIC_MAX);
+    return reader_done(&r);
+}
+
+void msg_kex_gex_group_encode(struct writer *w, struct slice prime, struct slice generator)
+{
+    writer_u8(w, SSH_MSG_KEX_DH_GEX_GROUP);
+    writer_mpint(w, prime);
+    writer_mpint(w, generator);
+}
+
+enum err msg_kex_gex_init_decode(struct slice payload, struct slice *client_public)
+{
+    return init_decode(payload, SSH_MSG_KEX_DH_GEX_INIT, client_public);
+}
+
+void msg_kex_gex_init_encode(struct writer *w, struct slice client_public)
+{
+    init_encode(w, SSH_MSG_KEX_DH_GEX_INIT, client_public);
+}
+
+enum err msg_kex_gex_reply_decode(struct slice payload, struct msg_kex_ecdh_reply *m)
+{
+    return reply_decode(payload, SSH_MSG_KEX_DH_GEX_REPLY, m);
+}
+
+void msg_kex_gex_reply_encode(struct writer *w, const struct msg_kex_ecdh_reply *m)
+{
+    reply_encode(w, SSH_MSG_KEX_DH_GEX_REPLY, m);
 }
 
 enum err msg_ext_info_decode(struct slice payload, struct msg_ext_info *m)

@@ -70,6 +70,18 @@ struct msg_kex_ecdh_reply {
 enum err msg_kex_ecdh_reply_decode(struct slice payload, struct msg_kex_ecdh_reply *m) MUST_USE;
 void msg_kex_ecdh_reply_encode(struct writer *w, const struct msg_kex_ecdh_reply *m);
 
+/* RFC 4419 3. INIT and REPLY are ECDH's under other numbers, their values bodies of mpints. */
+enum err msg_kex_gex_request_decode(struct slice payload, uint32_t *min, uint32_t *wanted,
+                                    uint32_t *max) MUST_USE;
+void msg_kex_gex_request_encode(struct writer *w, uint32_t min, uint32_t wanted, uint32_t max);
+enum err msg_kex_gex_group_decode(struct slice payload, struct slice *prime,
+                                  struct slice *generator) MUST_USE;
+void msg_kex_gex_group_encode(struct writer *w, struct slice prime, struct slice generator);
+enum err msg_kex_gex_init_decode(struct slice payload, struct slice *client_public) MUST_USE;
+void msg_kex_gex_init_encode(struct writer *w, struct slice client_public);
+enum err msg_kex_gex_reply_decode(struct slice payload, struct msg_kex_ecdh_reply *m) MUST_USE;
+void msg_kex_gex_reply_encode(struct writer *w, const struct msg_kex_ecdh_reply *m);
+
 /* EXT_INFO: the extensions this house knows; unknown ones are passed over (RFC 8308 2.5). */
 struct msg_ext_info {
     bool has_server_sig_algs;
