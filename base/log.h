@@ -52,6 +52,63 @@ void log_set_crlf(bool crlf);
 #define log_debug2(...)  log_write(LOG_DEBUG2, __VA_ARGS__)
 #define log_debug3(...)  log_write(LOG_DEBUG3, __VA_ARGS__)
 
+/* Milliseconds since 1970, for the time of a line; this floor reads no clock. */
+typedef uint64_t log_clock(void);
+
+/*
+ * From now on each line is one JSON object: time (RFC 3339, UTC), level, program, pid, message, and
+ * the fields of events. NULL: plain lines again.
+ */
+void log_set_json(log_clock *clock);
+
+/* One fact of an event. Text may be a peer's: it is made safe here. */
+struct log_field {
+    const char *key;
+    struct slice text; /* ptr NULL: left out, unless it is a number */
+    uint64_t number;
+    bool is_number;
+};
+
+static inline struct log_field log_bytes(const char *key, struct slice text)
+{
+    return (struct log_field){key, text, 0, false};
+}
+
+/* text may be NULL: left out. */
+static inline struct log_field log_text(const char *key, const char *text)
+{
+    return log_bytes(key, text ? slice_text(text) : SLICE_NONE);
+}
+
+static inline struct log_field log_number(const char *key, uint64_t number)
+{
+    return (struct log_field){key, SLICE_NONE, number, true};
+}
+
+/*
+ * One line for an audit: "event key=value ...", or, where OpenSSH has a sentence that others read,
+ * that sentence; as JSON both the sentence (message) and the fields. Each value is clipped.
+ */
+void log_event(enum log_level level, const char *event, const char *sentence,
+               const struct log_field *fields, size_t count);
+#define LOG_EVENT(level_, event_, sentence_, ...)                                                  \
+    log_event((level_), (event_), (sentence_), (const struct log_field[]){__VA_ARGS__},            \
+              sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+
+/* So that a flood of peers is no flood of lines. Begins zeroed; kept by whoever logs. */
+struct log_limit {
+    uint64_t since_ms;
+    unsigned said;
+    uint64_t missed; /* lines not said since the last that was */
+};
+
+/*
+ * Whether one more line may be said at now_ms, at most burst a second. True: *missed is how many
+ * were not, since the last.
+ */
+bool log_limit_take(struct log_limit *l, uint64_t now_ms, unsigned burst,
+                    uint64_t *missed) MUST_USE;
+
 /* "QUIET", "INFO", "DEBUG" (= DEBUG1), ... any case; ERR_FORMAT if it is none of OpenSSH's. */
 enum err log_level_parse(const char *name, enum log_level *level) MUST_USE;
 const char *log_level_name(enum log_level level);

@@ -14,6 +14,8 @@ int role_start_unlimited(int argc, char **argv, const char *program)
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "-S") == 0)
             to_system = true;
+        else if (strcmp(argv[i], "-J") == 0)
+            role_log_set_json(true);
         else if (strcmp(argv[i], "-l") == 0 && i + 1 < argc &&
                  log_level_parse(argv[i + 1], &level) == OK)
             i++;

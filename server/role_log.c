@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FACILITY_AUTH (4 << 3)
@@ -51,6 +52,18 @@ bool role_log_to_system(const char *program)
     if (fd >= 0)
         close(fd);
     return false;
+}
+
+static uint64_t wall_clock_ms(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void role_log_set_json(bool is_json)
+{
+    log_set_json(is_json ? wall_clock_ms : NULL);
 }
 
 void role_log_set_name(const char *program)

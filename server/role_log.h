@@ -10,6 +10,9 @@
 /* To the system's log as facility AUTH; program is static. False: there is none. */
 bool role_log_to_system(const char *program) MUST_USE;
 
+/* LogFormat: one JSON object a line from now on, or plain text again. */
+void role_log_set_json(bool is_json);
+
 /* "program[pid]" in front of each line on standard error. */
 void role_log_set_name(const char *program);
 
