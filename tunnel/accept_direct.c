@@ -16,6 +16,7 @@
 struct accept_direct {
     struct link *link;
     const struct policy *policy;
+    struct audit audit;
     struct list pending;
 };
 
@@ -37,6 +38,23 @@ struct accept_direct *accept_direct_new(struct link *l, const struct policy *pol
     a->policy = policy;
     list_init(&a->pending);
     return a;
+}
+
+void accept_direct_set_who(struct accept_direct *a, const struct audit_who *who)
+{
+    a->audit.who = *who;
+}
+
+static void tell(struct accept_direct *a, bool is_path, struct slice target, uint32_t port,
+                 enum audit_result result, const char *reason)
+{
+    const struct audit_forward f = {is_path ? "local-unix" : "local", target, port, result, reason};
+    audit_forward(&a->audit, &f, loop_now(link_loop(a->link)));
+}
+
+static void tell_of(struct pending *p, enum audit_result result, const char *reason)
+{
+    tell(p->all, p->port == 0, slice_text(p->name), p->port, result, reason);
 }
 
 static void pending_free(struct pending *p)
@@ -76,13 +94,12 @@ static void refuse(struct pending *p, const struct dial_result *result)
         snprintf(text, sizeof(text), "name %s not found on the server (%s)", p->name, reason);
     else
         snprintf(text, sizeof(text), "%s by %s:%u", reason, p->name, p->port);
-    log_verbose("opening for the client failed: %s", text);
+    tell_of(p, AUDIT_FAILED, text);
     link_refuse(p->user.link, p->user.channel, SSH_OPEN_CONNECT_FAILED, text);
 }
 
 static void prohibit(struct accept_direct *a, struct channel *ch, const struct policy_refusal *why)
 {
-    log_info("%s", why->text);
     link_refuse(a->link, ch, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why->text);
 }
 
@@ -98,12 +115,14 @@ static void on_dialled(void *owner, const struct dial_result *result)
     struct pending *p = owner;
     struct link *l = p->user.link;
     if (result->fd < 0 && result->error_number == EACCES && p->forbidden.text[0] != '\0') {
+        tell_of(p, AUDIT_REFUSED, p->forbidden.text);
         prohibit(p->all, p->user.channel, &p->forbidden);
     } else if (result->fd < 0) {
         refuse(p, result);
     } else {
         struct stream *s =
             stream_new(link_loop(l), result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
+        tell_of(p, AUDIT_OPEN, NULL);
         splice_accept(l, p->user.channel, s, NULL, NULL);
     }
     pending_free(p);
@@ -131,6 +150,7 @@ static void open_tcp(struct accept_direct *a, struct channel *ch, struct slice b
     }
     log_debug("direct-tcpip to %s:%u from %s", ESCAPED(b.address), b.port, ESCAPED(b.originator));
     if (!policy_may_open(a->policy, b.address, b.port, &why)) {
+        tell(a, false, b.address, b.port, AUDIT_REFUSED, why.text);
         prohibit(a, ch, &why);
         return;
     }
@@ -151,6 +171,7 @@ static void open_path(struct accept_direct *a, struct channel *ch, struct slice 
     }
     log_debug("direct-streamlocal to %s", ESCAPED(path));
     if (!policy_may_open_path(a->policy, path, &why)) {
+        tell(a, true, path, 0, AUDIT_REFUSED, why.text);
         prohibit(a, ch, &why);
         return;
     }

@@ -5,6 +5,7 @@
 #ifndef ADIT_TUNNEL_ACCEPT_DIRECT_H
 #define ADIT_TUNNEL_ACCEPT_DIRECT_H
 
+#include "tunnel/audit.h"
 #include "tunnel/policy.h"
 #include "tunnel/splice.h"
 
@@ -12,6 +13,8 @@ struct accept_direct; /* the opens of one link that are being dialled */
 
 /* policy is borrowed and may change between opens. */
 struct accept_direct *accept_direct_new(struct link *l, const struct policy *policy) MUST_USE;
+/* Whom the lines of the log name; the strings are borrowed. */
+void accept_direct_set_who(struct accept_direct *a, const struct audit_who *who);
 /* Gives up what is being dialled; before link_free. NULL allowed. */
 void accept_direct_free(struct accept_direct *a);
 

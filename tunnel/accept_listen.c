@@ -13,6 +13,7 @@
 struct accept_listen {
     struct link *link;
     const struct policy *policy;
+    struct audit audit;
     accept_listen_changed *changed;
     void *owner;
     struct list forwards;
@@ -40,6 +41,24 @@ struct accept_listen *accept_listen_new(struct link *l, const struct policy *pol
     return a;
 }
 
+void accept_listen_set_who(struct accept_listen *a, const struct audit_who *who)
+{
+    a->audit.who = *who;
+}
+
+static void tell_log(struct accept_listen *a, bool is_path, struct slice address, uint32_t port,
+                     enum audit_result result, const char *reason)
+{
+    const struct audit_forward f = {is_path ? "remote-unix" : "remote", address, port, result,
+                                    reason};
+    audit_forward(&a->audit, &f, loop_now(link_loop(a->link)));
+}
+
+static void tell_log_of(const struct served *f, enum audit_result result, const char *reason)
+{
+    tell_log(f->all, f->is_path, slice_text(f->address), f->port, result, reason);
+}
+
 static void served_free(struct served *f)
 {
     listener_close(f->listener);
@@ -54,6 +73,7 @@ void accept_listen_free(struct accept_listen *a)
     if (!a)
         return;
     LIST_FOR (f, &a->forwards, struct served, link) {
+        tell_log_of(f, AUDIT_CLOSED, "the connection ended");
         served_free(f);
     }
     mem_free(a);
@@ -84,8 +104,7 @@ void accept_listen_review(struct accept_listen *a)
     LIST_FOR (f, &a->forwards, struct served, link) {
         if (is_permitted(f, &why))
             continue;
-        log_info("forward=R:%s:%u state=ended %s", ESCAPED(slice_text(f->address)), f->port,
-                 why.text);
+        tell_log_of(f, AUDIT_CLOSED, why.text);
         served_free(f);
         is_changed = true;
     }
@@ -101,7 +120,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     struct policy_refusal why;
     struct buf body;
     if (!is_permitted(f, &why)) {
-        log_info("%s", why.text);
+        tell_log_of(f, AUDIT_REFUSED, why.text);
         close(fd);
         return;
     }
@@ -119,7 +138,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     f->connections++;
     log_verbose("connection from %s port %u to %s port %u", from, from_port, f->address, f->port);
     if (splice_open(l, type, buf_slice(&body), s, NULL, NULL, NULL) != OK)
-        log_info("connection to %s port %u dropped: too many channels", f->address, f->port);
+        tell_log_of(f, AUDIT_FAILED, "a visitor was dropped: too many channels");
     buf_done(&body);
 }
 
@@ -153,10 +172,7 @@ static void log_active(const struct served *f)
     buf_init(&text, 4096);
     describe_one(f, "this machine", &text);
     CLEANUP(mem_cleanup) char *line = buf_strdup(&text);
-    if (f->is_path)
-        log_info("forward=R:%s state=active %s", ESCAPED(slice_text(f->address)), line);
-    else
-        log_info("forward=R:%u state=active %s", f->port, line);
+    tell_log_of(f, AUDIT_OPEN, line);
     buf_done(&text);
 }
 
@@ -278,7 +294,6 @@ static enum err listen_path(struct accept_listen *a, struct slice path, char *wh
 
 static void refuse(struct accept_listen *a, const struct link_event *e, const char *why)
 {
-    log_info("forward refused: %s", why);
     link_say(a->link, why);
     if (e->want_reply)
         link_reply(a->link, e->request, false, SLICE_NONE);
@@ -289,8 +304,14 @@ static void on_forward(struct accept_listen *a, const struct link_event *e)
     struct body_tcpip_forward b;
     struct served *f = NULL;
     char why[384] = "malformed tcpip-forward request, or a port above 65535";
-    if (body_tcpip_forward_decode(e->body, &b) != OK ||
-        listen_tcp(a, &b, &f, why, sizeof(why)) != OK) {
+    enum err err = body_tcpip_forward_decode(e->body, &b);
+    if (err != OK)
+        b = (struct body_tcpip_forward){SLICE_NONE, 0};
+    else
+        err = listen_tcp(a, &b, &f, why, sizeof(why));
+    if (err != OK) {
+        tell_log(a, false, b.address, b.port, err == ERR_DENIED ? AUDIT_REFUSED : AUDIT_FAILED,
+                 why);
         refuse(a, e, why);
         return;
     }
@@ -308,10 +329,13 @@ static void on_forward(struct accept_listen *a, const struct link_event *e)
 
 static void on_forward_path(struct accept_listen *a, const struct link_event *e)
 {
-    struct slice path;
+    struct slice path = SLICE_NONE;
     char why[384] = "malformed streamlocal-forward request";
-    if (body_streamlocal_forward_decode(e->body, &path) != OK ||
-        listen_path(a, path, why, sizeof(why)) != OK) {
+    enum err err = body_streamlocal_forward_decode(e->body, &path);
+    if (err == OK)
+        err = listen_path(a, path, why, sizeof(why));
+    if (err != OK) {
+        tell_log(a, true, path, 0, err == ERR_DENIED ? AUDIT_REFUSED : AUDIT_FAILED, why);
         refuse(a, e, why);
         return;
     }
@@ -326,7 +350,7 @@ static void cancel(struct accept_listen *a, const struct link_event *e, struct s
         link_reply(a->link, e->request, f != NULL, SLICE_NONE);
     if (!f)
         return;
-    log_info("forward=R:%s:%u state=cancelled", ESCAPED(slice_text(f->address)), f->port);
+    tell_log_of(f, AUDIT_CLOSED, "cancelled by the client");
     served_free(f);
     changed(a);
 }

@@ -7,6 +7,7 @@
 #ifndef ADIT_TUNNEL_ACCEPT_LISTEN_H
 #define ADIT_TUNNEL_ACCEPT_LISTEN_H
 
+#include "tunnel/audit.h"
 #include "tunnel/policy.h"
 #include "tunnel/splice.h"
 
@@ -18,6 +19,8 @@ struct accept_listen;
 typedef void accept_listen_changed(void *owner);
 struct accept_listen *accept_listen_new(struct link *l, const struct policy *policy,
                                         accept_listen_changed *changed, void *owner) MUST_USE;
+/* Whom the lines of the log name; the strings are borrowed. */
+void accept_listen_set_who(struct accept_listen *a, const struct audit_who *who);
 /* Closes all listeners; connections that are spliced go on. NULL allowed. */
 void accept_listen_free(struct accept_listen *a);
 
