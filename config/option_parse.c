@@ -498,7 +498,8 @@ void option_drop_certificates(char *list)
     char *out = list;
     for (const char *name = list; *name != '\0';) {
         size_t length = strcspn(name, ",");
-        if (memmem(name, length, "-cert-v0", 8) == NULL) {
+        const char *mark = strstr(name, "-cert-v0");
+        if (mark == NULL || mark >= name + length) {
             if (out != list)
                 *out++ = ',';
             memmove(out, name, length);

@@ -34,12 +34,17 @@ static struct permit_list permit_list_of(const struct policy_rules *rules, enum 
     return (struct permit_list){rules->items, rules->count, kind, rules->is_plain};
 }
 
-/* "PermitOpen", or "PermitOpen, rule !10.0.0.0/8:*". */
+/* "PermitOpen", "PermitOpen, rule !10.0.0.0/8:*", and the address where a name was asked for. */
 static bool refuse_by(struct policy_refusal *why, const char *what,
                       const struct permit_target *target, const char *source, const char *rule)
 {
-    char text[128];
-    snprintf(text, sizeof(text), "%s%s%s", source, rule ? ", rule " : "", rule ? rule : "");
+    char text[256];
+    const char *address = target->address;
+    if (address && slice_is(target->host, address))
+        address = NULL;
+    snprintf(text, sizeof(text), "%.60s%s%.80s%s%.60s%s", source, rule ? ", rule " : "",
+             rule ? rule : "", address ? " (it is " : "", address ? address : "",
+             address ? ")" : "");
     return refuse(why, what, target->host, target->port, text);
 }
 
@@ -67,7 +72,6 @@ bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
 bool policy_may_dial(const struct policy *p, struct slice host, uint32_t port, const char *address,
                      struct policy_refusal *why)
 {
-    char shown[320];
     const struct permit_target target = {host, port, address};
     if (!policy_may_open(p, host, port, why))
         return false;
@@ -75,13 +79,8 @@ bool policy_may_dial(const struct policy *p, struct slice host, uint32_t port, c
         const struct policy_rules *rules = &p->open[i];
         struct permit_list list = permit_list_of(rules, PERMIT_OPEN);
         const char *rule;
-        if (!rules->is_restricted || permit_allows(&list, &target, &rule))
-            continue;
-        if (slice_is(host, address))
+        if (rules->is_restricted && !permit_allows(&list, &target, &rule))
             return refuse_by(why, opening, &target, rules->source, rule);
-        snprintf(shown, sizeof(shown), "%s (it is %s)", rule ? rule : "no rule permits it",
-                 address);
-        return refuse_by(why, opening, &target, rules->source, shown);
     }
     return true;
 }
