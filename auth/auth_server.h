@@ -18,6 +18,15 @@ struct auth_server_config {
     unsigned max_tries;    /* failures that end the connection (MaxAuthTries) */
 };
 
+/*
+ * What EXT_INFO tells clients (RFC 8308 3.1): all that a signature is verified by, in OpenSSH's
+ * order. Not what is accepted: a certificate's algorithm is told by its signature's name, and a
+ * Match block may accept other ones for this user.
+ */
+#define AUTH_SERVER_SIG_ALGS                                                                       \
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"                     \
+    "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+
 #define AUTH_SERVER_BANNER_MAX  (1u << 20)
 #define AUTH_SERVER_METHODS_MAX 1024
 

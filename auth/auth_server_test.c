@@ -3,6 +3,7 @@
 #include "tests/unit.h"
 #include "wire/msg_auth.h"
 #include "wire/msg_transport.h"
+#include "wire/namelist.h"
 #include "wire/numbers.h"
 
 static void encode_password_change(struct writer *w)
@@ -196,6 +197,38 @@ static void what_cannot_be_used_is_refused_unasked(void **state)
             auth_server_free(b.a);
         }
     }
+}
+
+/* Without a list every algorithm that is built is asked about, a certificate's by its own name. */
+static void certificates_and_security_keys_are_asked_about(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "ssh-ed25519-cert-v01@openssh.com", "rsa-sha2-512-cert-v01@openssh.com",
+        "sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com",
+        "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"};
+    const struct auth_server_config config = {slice_text("session"), slice_text("HOST"), NULL, 6};
+    struct bed b = {.a = auth_server_new(&config), .methods = "publickey", .banner = SLICE_NONE};
+    assert_ok(recv_service(&b, "ssh-userauth"));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct msg_userauth_request m = query;
+        m.algorithm = slice_text(names[i]);
+        assert_ok(recv_request(&b, &m));
+        assert_int_equal(b.event.kind, AUTH_SERVER_KEY);
+        assert_ok(answer(&b, true));
+    }
+    auth_server_free(b.a);
+}
+
+/* What is told in EXT_INFO can be verified, every name of it. */
+static void every_algorithm_that_is_told_is_built(void **state)
+{
+    (void)state;
+    struct slice rest = slice_text(AUTH_SERVER_SIG_ALGS), name;
+    size_t count = 0;
+    for (; namelist_next(&rest, &name); count++)
+        assert_non_null(algo_sign_find(name));
+    assert_int_equal(count, 8);
 }
 
 static void only_an_allowed_signed_request_succeeds(void **state)
@@ -531,6 +564,8 @@ static void another_request_abandons_the_dialog_and_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(certificates_and_security_keys_are_asked_about),
+        cmocka_unit_test(every_algorithm_that_is_told_is_built),
         cmocka_unit_test(nothing_is_answered_before_it_is_known_who_asks),
         cmocka_unit_test(a_method_that_is_not_offered_is_refused_unasked),
         cmocka_unit_test(a_password_is_asked_about_and_then_wiped),

@@ -533,6 +533,108 @@ static void trusted_authorities_let_in_by_name_or_by_list(void **state)
     buf_done(&blob);
 }
 
+/* ---- security keys ---- */
+
+#define SK_NAME "sk-ssh-ed25519@openssh.com"
+
+/* The blob of a device's key: b->key's public half, and whom it signs for. */
+static void sk_blob(const struct bed *b, struct buf *out)
+{
+    struct reader r;
+    struct writer w;
+    reader_init(&r, pubkey_blob(privkey_pubkey(b->key)));
+    (void)reader_string(&r);
+    writer_init(&w, out);
+    writer_text(&w, SK_NAME);
+    writer_bytes(&w, reader_rest(&r));
+    writer_text(&w, "ssh:");
+    assert_ok(writer_done(&w));
+}
+
+/* What a device signs (PROTOCOL.u2f): hashes of application and message, flags and counter. */
+static void sk_sign(const struct bed *b, struct slice data, uint8_t flags, struct buf *out)
+{
+    uint8_t text[32 + 5 + 32] = {0};
+    struct buf plain;
+    struct reader r;
+    struct writer w;
+    digest(b->crypto, DIGEST_SHA256, slice_text("ssh:"), text);
+    text[32] = flags;
+    digest(b->crypto, DIGEST_SHA256, data, text + 37);
+    buf_init(&plain, 1024);
+    assert_ok(privkey_sign(b->key, algo_sign_find(slice_text("ssh-ed25519")),
+                           slice_of(text, sizeof(text)), &plain));
+    reader_init(&r, buf_slice(&plain));
+    (void)reader_string(&r);
+    writer_init(&w, out);
+    writer_text(&w, SK_NAME);
+    writer_string(&w, reader_string(&r));
+    writer_u8(&w, flags);
+    writer_u32(&w, 0);
+    assert_ok(writer_done(&w));
+    buf_done(&plain);
+}
+
+static void attempt_by_device(struct bed *b, uint8_t flags)
+{
+    struct buf blob, bytes, signature;
+    buf_init(&blob, 1024);
+    buf_init(&bytes, AUTH_BLOB_MAX);
+    buf_init(&signature, 1024);
+    sk_blob(b, &blob);
+    struct auth_blob what = {.session_id = slice_text(SESSION_ID),
+                             .user = slice_text(b->user),
+                             .service = slice_text("ssh-connection"),
+                             .algorithm = slice_text(SK_NAME),
+                             .key_blob = buf_slice(&blob)};
+    assert_ok(auth_blob_build(&what, &bytes));
+    sk_sign(b, buf_slice(&bytes), flags, &signature);
+    struct role_msg m = {.method = ROLE_AUTH_PUBLICKEY,
+                         .name = slice_text(SK_NAME),
+                         .key = buf_slice(&blob),
+                         .has_signature = 1,
+                         .signature = buf_slice(&signature)};
+    attempt(b, m, SLICE_NONE);
+    buf_done(&blob);
+    buf_done(&bytes);
+    buf_done(&signature);
+}
+
+/* Who asks for a touch or a PIN: the line, the configuration, and nobody. */
+static void touch_and_pin_are_demanded_as_configured(void **state)
+{
+    NEEDS_CERTIFICATES;
+    struct bed *b = *state;
+    static const struct {
+        const char *options, *config;
+        uint8_t flags;
+        const char *text; /* NULL: let in */
+    } rows[] = {
+        {"", "", SK_TOUCHED, NULL},
+        {"", "", 0, "touch-required"},
+        {"no-touch-required ", "", 0, NULL},
+        {"no-touch-required ", "PubkeyAuthOptions touch-required\n", 0, "touch-required"},
+        {"verify-required ", "", SK_TOUCHED, "verify-required"},
+        {"verify-required ", "", SK_TOUCHED | SK_VERIFIED, NULL},
+        {"", "PubkeyAuthOptions verify-required\n", SK_TOUCHED, "verify-required"},
+    };
+    struct buf blob;
+    buf_init(&blob, 1024);
+    sk_blob(b, &blob);
+    char *base64 CLEANUP(mem_cleanup) = base64_encode(buf_slice(&blob), true);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char *line CLEANUP(mem_cleanup) = mem_printf("%s" SK_NAME " %s\n", rows[i].options, base64);
+        write_file(b, "keys", line, 0644);
+        b->config = rows[i].config;
+        attempt_by_device(b, rows[i].flags);
+        if (b->is_allowed != (rows[i].text == NULL) ||
+            (rows[i].text && !strstr(b->text, rows[i].text)))
+            fail_msg("row %zu: %s", i, b->text);
+        assert_true(strncmp(b->fingerprint, "ED25519-SK SHA256:", 18) == 0);
+    }
+    buf_done(&blob);
+}
+
 /* ---- commands ---- */
 
 static void write_command(struct bed *b, const char *text)
@@ -642,6 +744,7 @@ int main(void)
         TEST(a_certificate_s_own_limits_hold),
         TEST(a_revoked_authority_certifies_nobody),
         TEST(trusted_authorities_let_in_by_name_or_by_list),
+        TEST(touch_and_pin_are_demanded_as_configured),
         TEST(a_keys_command_lists_keys),
         TEST(a_password_needs_its_switch_and_a_right_one),
         TEST(interactively_one_password_is_asked_for),
