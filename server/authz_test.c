@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "auth/auth_blob.h"
-#include "base/algo_names.h"
 #include "crypto/cert_fixture.h"
 #include "crypto/digest.h"
 #include "io/ipc.h"
@@ -393,11 +392,6 @@ static void a_revoked_key_does_not_log_in(void **state)
 
 /* ---- certificates ---- */
 
-/* The configuration must be able to name their algorithms. */
-#define NEEDS_CERTIFICATES                                                                         \
-    if (!algo_names_is_built(ALGO_NAMES_HOST_KEY, slice_text("ssh-ed25519-cert-v01@openssh.com"))) \
-    skip()
-
 static void certify(struct bed *b, struct cert_plan plan, struct buf *blob)
 {
     plan.key = b->key;
@@ -409,7 +403,6 @@ static void certify(struct bed *b, struct cert_plan plan, struct buf *blob)
 
 static void an_authority_s_line_lets_its_certificates_in(void **state)
 {
-    NEEDS_CERTIFICATES;
     struct bed *b = *state;
     struct buf blob;
     struct cert_plan plan = {.principals = {b->user},
@@ -439,7 +432,6 @@ static void an_authority_s_line_lets_its_certificates_in(void **state)
 
 static void a_certificate_s_own_limits_hold(void **state)
 {
-    NEEDS_CERTIFICATES;
     struct bed *b = *state;
     struct buf blob;
     char *comma CLEANUP(mem_cleanup) = mem_printf("%s,x", b->user);
@@ -477,7 +469,6 @@ static void a_certificate_s_own_limits_hold(void **state)
 
 static void a_revoked_authority_certifies_nobody(void **state)
 {
-    NEEDS_CERTIFICATES;
     struct bed *b = *state;
     struct buf blob;
     char *config CLEANUP(mem_cleanup) = mem_printf("RevokedKeys %s/revoked\n", b->dir);
@@ -506,7 +497,6 @@ static void a_revoked_authority_certifies_nobody(void **state)
 
 static void trusted_authorities_let_in_by_name_or_by_list(void **state)
 {
-    NEEDS_CERTIFICATES;
     struct bed *b = *state;
     struct buf blob;
     char *trusted CLEANUP(mem_cleanup) = mem_printf("TrustedUserCAKeys %s/authorities\n", b->dir);
@@ -603,7 +593,6 @@ static void attempt_by_device(struct bed *b, uint8_t flags)
 /* Who asks for a touch or a PIN: the line, the configuration, and nobody. */
 static void touch_and_pin_are_demanded_as_configured(void **state)
 {
-    NEEDS_CERTIFICATES;
     struct bed *b = *state;
     static const struct {
         const char *options, *config;
