@@ -2,6 +2,7 @@
 #include "auth/auth_server.h"
 
 #include "crypto/cert.h"
+#include "crypto/legacy.h"
 #include "wire/msg_auth.h"
 #include "wire/msg_transport.h"
 #include "wire/namelist.h"
@@ -182,10 +183,12 @@ static enum err check_user(struct auth_server *a)
     return OK;
 }
 
-/* A certificate's algorithm is usable where the one of its signature is built. */
+/* A certificate's algorithm is usable where the one of its signature is built, a legacy one where
+ * the configuration names it: who answers the question looks. */
 static bool is_usable(const struct auth_server *a)
 {
-    bool is_built = algo_sign_find(a->m.algorithm) || cert_algo_sign(a->m.algorithm);
+    bool is_built = algo_sign_find(a->m.algorithm) || cert_algo_sign(a->m.algorithm) ||
+                    legacy_sign_find(a->m.algorithm);
     char *name CLEANUP(mem_cleanup) = slice_strdup(a->m.algorithm);
     if (!is_built ||
         (a->config.accepted && !namelist_contains(slice_text(a->config.accepted), name)))

@@ -7,6 +7,7 @@
 
 #include "auth/auth_blob.h"
 #include "crypto/krl.h"
+#include "crypto/legacy.h"
 #include "wire/namelist.h"
 #include "wire/reader.h"
 
@@ -51,10 +52,19 @@ struct slice offered_key_authority(const struct offered_key *k)
     return k->cert ? pubkey_blob(cert_info(k->cert)->authority) : SLICE_NONE;
 }
 
-/* The algorithm of the signature: a certificate's name for a certificate, a plain one for a key. */
+static bool is_accepted(const struct login *l)
+{
+    char *name CLEANUP(mem_cleanup) = slice_strdup(l->m.name);
+    return namelist_contains(slice_text(l->options.pubkey_accepted_algorithms), name);
+}
+
+/* The algorithm of the signature: a certificate's name for a certificate, a plain one for a key. A
+ * legacy one (ssh-rsa) exists only where the configuration names it. */
 static const struct algo_sign *algorithm(const struct login *l, const struct offered_key *k)
 {
     const struct algo_sign *algo = k->cert ? cert_algo_sign(l->m.name) : algo_sign_find(l->m.name);
+    if (!algo && !k->cert && is_accepted(l))
+        algo = legacy_sign_find(l->m.name);
     return algo && k->key && algo->kind == pubkey_kind(k->key) ? algo : NULL;
 }
 
@@ -124,8 +134,7 @@ void offered_key_read(struct login *l, struct offered_key *k)
 
 static void check_algorithms(struct login *l, const struct offered_key *k)
 {
-    char *name CLEANUP(mem_cleanup) = slice_strdup(l->m.name);
-    if (!namelist_contains(slice_text(l->options.pubkey_accepted_algorithms), name))
+    if (!is_accepted(l))
         login_refuse(l, "the signature algorithm is not in PubkeyAcceptedAlgorithms");
     const char *signed_by = k->cert ? cert_info(k->cert)->algo->name : NULL;
     if (signed_by && !namelist_contains(slice_text(l->options.ca_signature_algorithms), signed_by))

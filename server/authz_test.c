@@ -15,6 +15,7 @@
 #include "auth/auth_blob.h"
 #include "crypto/cert_fixture.h"
 #include "crypto/digest.h"
+#include "crypto/legacy.h"
 #include "io/ipc.h"
 #include "server/authz.h"
 #include "server/role.h"
@@ -30,11 +31,12 @@ struct bed {
     char dir[64];
     char *user;
     /* The question. */
-    const char *as;               /* NULL: user */
-    const char *config;           /* further lines of configuration, first */
-    const char *address;          /* NULL: 127.0.0.1 */
-    struct slice offered;         /* empty: key's blob */
-    const struct privkey *signer; /* NULL: key */
+    const char *as;                  /* NULL: user */
+    const char *config;              /* further lines of configuration, first */
+    const char *address;             /* NULL: 127.0.0.1 */
+    struct slice offered;            /* empty: key's blob */
+    const struct privkey *signer;    /* NULL: key */
+    const struct algo_sign *sign_by; /* NULL: ssh-ed25519 */
     bool is_query, is_spoiled;
     const char *algorithm; /* NULL: by the offered type */
     struct slice used_keys;
@@ -230,8 +232,9 @@ static void sign(const struct bed *b, struct slice algorithm, struct slice blob,
     assert_ok(auth_blob_build(&what, &bytes));
     if (b->is_spoiled)
         bytes.data[bytes.start] ^= 1;
-    assert_ok(privkey_sign(b->signer ? b->signer : b->key,
-                           algo_sign_find(slice_text("ssh-ed25519")), buf_slice(&bytes), out));
+    const struct algo_sign *algo =
+        b->sign_by ? b->sign_by : algo_sign_find(slice_text("ssh-ed25519"));
+    assert_ok(privkey_sign(b->signer ? b->signer : b->key, algo, buf_slice(&bytes), out));
     buf_done(&bytes);
 }
 
@@ -305,6 +308,31 @@ static void a_signature_must_hold_over_what_is_known_here(void **state)
     assert_refused(b, "the signature does not hold");
     b->is_query = true;
     assert_refused(b, "does not fit the key");
+}
+
+static void an_rsa_key_signs_by_what_is_accepted_for_it(void **state)
+{
+    struct bed *b = *state;
+    struct privkey *rsa;
+    assert_ok(privkey_generate(&rsa, b->crypto, KEY_RSA, 2048));
+    struct slice blob = pubkey_blob(privkey_pubkey(rsa));
+    char *base64 CLEANUP(mem_cleanup) = base64_encode(blob, true);
+    char *line CLEANUP(mem_cleanup) = mem_printf("ssh-rsa %s\n", base64);
+    write_file(b, "keys", line, 0644);
+    b->signer = rsa;
+    b->offered = blob;
+    b->algorithm = "rsa-sha2-512";
+    b->sign_by = algo_sign_find(slice_text("rsa-sha2-512"));
+    assert_let_in(b, "");
+    b->config = "RequiredRSASize 3072\n";
+    assert_refused(b, "RequiredRSASize");
+    b->config = "";
+    b->algorithm = "ssh-rsa"; /* SHA-1: where it is named in full */
+    b->sign_by = legacy_sign_find(slice_text("ssh-rsa"));
+    assert_refused(b, "PubkeyAcceptedAlgorithms");
+    b->config = "PubkeyAcceptedAlgorithms +ssh-rsa\n";
+    assert_let_in(b, "");
+    privkey_free(rsa);
 }
 
 static void the_configuration_s_rules_are_named(void **state)
@@ -724,6 +752,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_listed_key_logs_in_with_its_options),
         TEST(a_signature_must_hold_over_what_is_known_here),
+        TEST(an_rsa_key_signs_by_what_is_accepted_for_it),
         TEST(the_configuration_s_rules_are_named),
         TEST(what_root_may_is_permit_root_login_s),
         TEST(nobody_logs_in_as_whom_there_is_not),
