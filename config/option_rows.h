@@ -35,6 +35,10 @@ extern const struct option_word option_family_words[];
     {                                                                                              \
         .name = (name_), .type = OPTION_DEPRECATED                                                 \
     }
+#define DEPRECATED_IN_MATCH(name_)                                                                 \
+    {                                                                                              \
+        .name = (name_), .type = OPTION_DEPRECATED, .flags = OPTION_MATCHABLE                      \
+    }
 #define ALIAS(name_, of_)                                                                          \
     {                                                                                              \
         .name = (name_), .type = OPTION_ALIAS, .alias_of = (of_)                                   \

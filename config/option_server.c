@@ -232,7 +232,7 @@ const struct option_row option_server_rows[] = {
 
     /* retired */
     DEPRECATED("AFSTokenPassing"),
-    DEPRECATED("AuthorizedKeysFile2"),
+    DEPRECATED_IN_MATCH("AuthorizedKeysFile2"),
     DEPRECATED("CheckMail"),
     DEPRECATED("GSSUseSessionCredCache"),
     DEPRECATED("KerberosTgtPassing"),
@@ -241,8 +241,8 @@ const struct option_row option_server_rows[] = {
     DEPRECATED("Protocol"),
     DEPRECATED("ReverseMappingCheck"),
     DEPRECATED("RhostsAuthentication"),
-    DEPRECATED("RhostsRSAAuthentication"),
-    DEPRECATED("RSAAuthentication"),
+    DEPRECATED_IN_MATCH("RhostsRSAAuthentication"),
+    DEPRECATED_IN_MATCH("RSAAuthentication"),
     DEPRECATED("ServerKeyBits"),
     DEPRECATED("UseLogin"),
     DEPRECATED("UsePrivilegeSeparation"),

@@ -310,7 +310,7 @@ static enum err check_option(struct loader *l, const struct line *line, const st
             nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
         return fail(l->report, place, line->keyword_column, NULL, text);
     }
-    if (is_in_match && row->type != OPTION_DEPRECATED && !(row->flags & OPTION_MATCHABLE)) {
+    if (is_in_match && !(row->flags & OPTION_MATCHABLE)) {
         char *text CLEANUP(mem_cleanup) = mem_printf("%s cannot stand in a Match block", row->name);
         return fail(l->report, place, line->keyword_column, row->name, text);
     }
