@@ -1,17 +1,13 @@
 /* Talking to ssh-agent. */
 #include "client/agent.h"
 
-#include <errno.h>
-#include <stddef.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "crypto/agent_msg.h"
+#include "io/frame_blocking.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-#define MESSAGE_MAX (256 * 1024) /* OpenSSH's AGENT_MAX_LEN */
 #define COMMENT_MAX 4096
 
 enum {
@@ -19,12 +15,9 @@ enum {
     AGENT_SUCCESS = 6,
     AGENTC_REQUEST_IDENTITIES = 11,
     AGENT_IDENTITIES_ANSWER = 12,
-    AGENTC_SIGN_REQUEST = 13,
-    AGENT_SIGN_RESPONSE = 14,
     AGENTC_EXTENSION = 27,
     AGENT_EXTENSION_FAILURE = 28,
 };
-enum { SIGN_RSA_SHA2_256 = 2, SIGN_RSA_SHA2_512 = 4 };
 
 struct agent {
     int fd;
@@ -33,20 +26,11 @@ struct agent {
 
 enum err agent_connect(struct agent **out, const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
-        return ERR_LIMIT;
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return ERR_IO;
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        close(fd);
-        return ERR_NOT_FOUND;
-    }
+    int fd;
+    TRY(frame_connect(path, &fd));
     struct agent *a = NEW(struct agent);
     a->fd = fd;
-    buf_init(&a->message, MESSAGE_MAX);
+    buf_init(&a->message, AGENT_MSG_MAX);
     *out = a;
     return OK;
 }
@@ -60,52 +44,10 @@ void agent_free(struct agent *a)
     mem_free(a);
 }
 
-/* ---- one request, one answer ---- */
-
-static enum err send_all(int fd, struct slice bytes)
-{
-    while (bytes.len) {
-        ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return ERR_IO;
-        bytes = slice_of(bytes.ptr + n, bytes.len - (size_t)n);
-    }
-    return OK;
-}
-
-static enum err receive_exactly(int fd, uint8_t *room, size_t size)
-{
-    while (size) {
-        ssize_t n = recv(fd, room, size, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0 ? ERR_EOF : ERR_IO;
-        room += n;
-        size -= (size_t)n;
-    }
-    return OK;
-}
-
 /* request: without its length. The answer ends up in a->message. */
 static enum err ask(struct agent *a, struct slice request)
 {
-    uint8_t length[4];
-    uint8_t *room;
-    put_u32(length, (uint32_t)request.len);
-    TRY(send_all(a->fd, slice_of(length, 4)));
-    TRY(send_all(a->fd, request));
-    TRY(receive_exactly(a->fd, length, 4));
-    uint32_t size = get_u32(length);
-    if (size == 0 || size > MESSAGE_MAX)
-        return ERR_LIMIT;
-    buf_clear(&a->message);
-    TRY(buf_reserve(&a->message, size, &room));
-    TRY(receive_exactly(a->fd, room, size));
-    buf_commit(&a->message, size);
-    return OK;
+    return frame_ask(a->fd, request, &a->message);
 }
 
 /* ---- the keys ---- */
@@ -157,36 +99,17 @@ void agent_keys_done(struct agent_keys *keys)
 
 /* ---- signatures ---- */
 
-static uint32_t flags_for(const struct algo_sign *algo)
-{
-    if (algo->kind != KEY_RSA)
-        return 0;
-    return algo->digest == DIGEST_SHA512 ? SIGN_RSA_SHA2_512 : SIGN_RSA_SHA2_256;
-}
-
 enum err agent_sign(struct agent *a, struct slice key_blob, const struct algo_sign *algo,
                     struct slice data, struct buf *signature)
 {
     struct buf request;
-    struct writer w;
-    struct reader r;
-    buf_init(&request, MESSAGE_MAX);
-    writer_init(&w, &request);
-    writer_u8(&w, AGENTC_SIGN_REQUEST);
-    writer_string(&w, key_blob);
-    writer_string(&w, data);
-    writer_u32(&w, flags_for(algo));
-    enum err err = writer_done(&w);
+    buf_init(&request, AGENT_MSG_MAX);
+    enum err err = agent_msg_sign(key_blob, algo, data, &request);
     if (err == OK)
         err = ask(a, buf_slice(&request));
     buf_done(&request);
     TRY(err);
-    reader_init(&r, buf_slice(&a->message));
-    if (reader_u8(&r) != AGENT_SIGN_RESPONSE)
-        return ERR_DENIED;
-    struct slice blob = reader_string(&r);
-    TRY(reader_done(&r));
-    return buf_append_slice(signature, blob);
+    return agent_msg_signature(buf_slice(&a->message), signature);
 }
 
 enum err agent_bind_session(struct agent *a, struct slice host_key, struct slice session_id,
@@ -194,7 +117,7 @@ enum err agent_bind_session(struct agent *a, struct slice host_key, struct slice
 {
     struct buf request;
     struct writer w;
-    buf_init(&request, MESSAGE_MAX);
+    buf_init(&request, AGENT_MSG_MAX);
     writer_init(&w, &request);
     writer_u8(&w, AGENTC_EXTENSION);
     writer_text(&w, "session-bind@openssh.com");

@@ -263,6 +263,13 @@ const struct cert_info *cert_info(const struct cert *k)
     return &k->info;
 }
 
+char *cert_type_name(const struct cert *k)
+{
+    struct reader r;
+    reader_init(&r, buf_slice(&k->blob));
+    return slice_strdup(reader_string(&r)); /* it was parsed once */
+}
+
 struct slice cert_blob(const struct cert *k)
 {
     return buf_slice(&k->blob);

@@ -54,6 +54,7 @@ void cert_free(struct cert *k); /* NULL allowed */
 
 const struct cert_info *cert_info(const struct cert *k); /* lives as long as k */
 struct slice cert_blob(const struct cert *k);            /* as parsed */
+char *cert_type_name(const struct cert *k) MUST_USE;     /* the type inside; caller owns */
 
 /* Takes the first entry off a list of cert_info; false at its end. */
 bool cert_next_principal(struct slice *list, struct slice *name);

@@ -14,6 +14,7 @@
 
 #include "server/config_text.h"
 #include "server/role_log.h"
+#include "server/sign_options.h"
 #include "server/supervisor.h"
 
 #define STATUS_CONFIG 255
@@ -265,9 +266,9 @@ static void keys_beside(const char *file, struct string_list *paths)
 
 /* Runs aditd-sign in a mode of its own ("-t", "-m") over the paths. */
 static int run_sign(const struct programs *programs, const char *mode, bool is_default,
-                    const struct string_list *paths)
+                    const struct server_options *options, const struct string_list *paths)
 {
-    const char **arguments = mem_new(paths->count + 6, sizeof(char *));
+    const char **arguments = mem_new(paths->count + 6 + SIGN_OPTIONS_MAX, sizeof(char *));
     size_t n = 0;
     arguments[n++] = program_name(PROGRAM_SIGN);
     arguments[n++] = "-l";
@@ -275,7 +276,7 @@ static int run_sign(const struct programs *programs, const char *mode, bool is_d
     arguments[n++] = mode;
     if (is_default)
         arguments[n++] = "-q";
-    arguments = mem_resize(arguments, n + paths->count + 1, sizeof(char *));
+    n += sign_options(options, arguments + n);
     for (size_t i = 0; i < paths->count; i++)
         arguments[n++] = paths->items[i];
     arguments[n] = NULL;
@@ -295,7 +296,7 @@ static int make_keys(const struct command_line *c, const struct programs *progra
         string_list_copy(&paths, &options->host_keys);
     else
         keys_beside(c->file, &paths);
-    int status = run_sign(programs, "-m", false, &paths);
+    int status = run_sign(programs, "-m", false, options, &paths);
     if (status == 0 && !is_configured && geteuid() != 0) {
         printf("name them in %s:\n", c->file);
         for (size_t i = 0; i < paths.count; i++)
@@ -308,7 +309,7 @@ static int make_keys(const struct command_line *c, const struct programs *progra
 static int test_keys(const struct programs *programs, const struct server_options *options)
 {
     bool is_default = !option_is_given(&options->state, "HostKey");
-    if (run_sign(programs, "-t", is_default, &options->host_keys) == 0)
+    if (run_sign(programs, "-t", is_default, options, &options->host_keys) == 0)
         return 0;
     log_fatal("sshd: no hostkeys available -- exiting.");
     return 1;

@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "server/sign_options.h"
 #include "server/supervisor_internal.h"
 
-#define ARGUMENTS_MAX 64
+#define ARGUMENTS_MAX (64 + SIGN_OPTIONS_MAX)
 
 static void keep_key(struct supervisor *s, const struct role_msg *m)
 {
@@ -66,6 +67,7 @@ enum err signer_start(struct supervisor *s)
         n++;
     if (!option_is_given(&s->options.state, "HostKey"))
         arguments[n++] = "-q";
+    n += sign_options(&s->options, arguments + n);
     for (size_t i = 0; i < s->options.host_keys.count && n + 1 < ARRAY_LEN(arguments); i++)
         arguments[n++] = s->options.host_keys.items[i];
     TRY(ipc_pair(pair));

@@ -338,28 +338,10 @@ static enum err read_greeting(struct work *w)
     return err;
 }
 
-/* HostKeyAlgorithms, as far as there are keys that can sign so. */
-static void choose_host_key_algorithms(struct work *w)
-{
-    struct slice rest = slice_text(w->options.host_key_algorithms), name;
-    w->host_key_algorithms = mem_strdup("");
-    while (namelist_next(&rest, &name)) {
-        const struct algo_sign *algo = algo_sign_find(name);
-        bool is_there = false;
-        for (size_t i = 0; algo && i < w->host_key_count; i++)
-            is_there = is_there || strcmp(algo->key_type, w->host_keys[i].key_type) == 0;
-        if (!is_there)
-            continue;
-        char *longer = mem_printf("%s%s%s", w->host_key_algorithms,
-                                  w->host_key_algorithms[0] ? "," : "", algo->name);
-        mem_free(w->host_key_algorithms);
-        w->host_key_algorithms = longer;
-    }
-}
-
 static void configure_transport(struct work *w)
 {
-    choose_host_key_algorithms(w);
+    w->host_key_algorithms = transport_host_key_algorithms(w->host_keys, w->host_key_count,
+                                                           w->options.host_key_algorithms);
     w->transport = (struct transport_config){
         .role = TRANSPORT_SERVER,
         .crypto = w->crypto,

@@ -129,23 +129,49 @@ static bool first_names_equal(struct slice a, struct slice b)
 }
 
 /*
- * A name is a plain algorithm's, or (a server's only: no certificate is judged here) one of a key
- * with its certificate, or an old one that the configuration has to have spelt out.
+ * A name is a plain algorithm's, or one of a key with its certificate, or an old one that the
+ * configuration has to have spelt out. own and type are static.
  */
+static const struct algo_sign *find_host_key(struct slice name, const char **own, const char **type)
+{
+    const struct algo_sign *algo = algo_sign_find(name);
+    if (!algo)
+        algo = legacy_sign_find(name);
+    if (algo) {
+        *own = algo->name;
+        *type = algo->key_type;
+        return algo;
+    }
+    return cert_algo_names(name, own, type) ? cert_algo_sign(name) : NULL;
+}
+
+/* No certificate of a server is judged here: the client offers none. */
 static bool note_host_key(struct transport *t, struct slice name)
 {
     struct kex *k = &t->kex;
-    k->host_key_algo = algo_sign_find(name);
-    if (!k->host_key_algo)
-        k->host_key_algo = legacy_sign_find(name);
-    if (k->host_key_algo) {
-        k->host_key_name = k->host_key_algo->name;
-        k->host_key_type = k->host_key_algo->key_type;
-        return true;
+    k->host_key_algo = find_host_key(name, &k->host_key_name, &k->host_key_type);
+    return k->host_key_algo && (is_server(t) || !cert_algo_sign(name));
+}
+
+char *transport_host_key_algorithms(const struct transport_host_key *keys, size_t count,
+                                    const char *wanted)
+{
+    struct slice rest = slice_text(wanted), name;
+    const char *own, *type;
+    char *chosen = mem_strdup("");
+    while (namelist_next(&rest, &name)) {
+        size_t i = 0;
+        if (!find_host_key(name, &own, &type))
+            continue;
+        while (i < count && strcmp(type, keys[i].key_type) != 0)
+            i++;
+        if (i == count)
+            continue;
+        char *longer = mem_printf("%s%s%s", chosen, *chosen ? "," : "", own);
+        mem_free(chosen);
+        chosen = longer;
     }
-    if (is_server(t) && cert_algo_names(name, &k->host_key_name, &k->host_key_type))
-        k->host_key_algo = cert_algo_sign(name);
-    return k->host_key_algo;
+    return chosen;
 }
 
 static bool negotiate(struct transport *t, const struct msg_kexinit *ours,

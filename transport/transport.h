@@ -24,6 +24,13 @@ struct transport_host_key {
     struct slice blob;
 };
 
+/*
+ * Of a comma list of host key algorithms those that one of the keys (certificates among them) can
+ * sign by. The caller owns it; "": none.
+ */
+char *transport_host_key_algorithms(const struct transport_host_key *keys, size_t count,
+                                    const char *wanted) MUST_USE;
+
 /* Everything here is borrowed and outlives the transport. */
 struct transport_config {
     enum transport_role role;
