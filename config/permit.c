@@ -64,7 +64,8 @@ static bool read_host(struct permit_rule *rule, struct slice text, bool is_plain
         return false;
     rule->text = text;
     rule->host = slice_is(text, "*") && !is_bracketed ? PERMIT_HOST_ANY : PERMIT_HOST_TEXT;
-    if (is_plain || memchr(text.ptr, '/', text.len) == NULL)
+    /* A '/' in front is a path: a text. */
+    if (is_plain || text.ptr[0] == '/' || memchr(text.ptr, '/', text.len) == NULL)
         return true;
     rule->host = PERMIT_HOST_NETWORK;
     return copy_text(text, network) && strpbrk(network, ",!* \t") == NULL &&
@@ -205,6 +206,24 @@ enum permit_answer permit_before_lookup(const struct permit_list *list,
     if (!is_permitted)
         return may_help ? PERMIT_IF_ADDRESS : PERMIT_NO;
     return may_forbid ? PERMIT_IF_ADDRESS : PERMIT_YES;
+}
+
+bool permit_allows_path(const struct permit_list *list, struct slice path, const char **rule)
+{
+    struct permit_rule r;
+    bool is_permitted = false;
+    *rule = NULL;
+    for (size_t i = 0; next_rule(list, &i, &r);) {
+        if (!r.is_any_port || !(r.host == PERMIT_HOST_ANY ||
+                                (r.host == PERMIT_HOST_TEXT && slice_equal(r.text, path))))
+            continue;
+        if (r.is_negated) {
+            *rule = list->items[i - 1];
+            return false;
+        }
+        is_permitted = true;
+    }
+    return is_permitted;
 }
 
 bool permit_list_names_port(const struct string_list *permit_listen, const char *address,

@@ -75,6 +75,13 @@ bool permit_does_not_forbid(const struct permit_list *list, const struct permit_
                             const char **rule) MUST_USE;
 
 /*
+ * A Unix socket, as sshd does it: a list of targets holds for paths, too, and lets them in by
+ * "PATH:*" or "*:*" alone.
+ */
+bool permit_allows_path(const struct permit_list *list, struct slice path,
+                        const char **rule) MUST_USE;
+
+/*
  * PermitListen of the configuration names this port itself: by a number or a range, not by '*' or
  * "any", and no negated rule fits. Ports below 1024 are granted by that alone. address: as the peer
  * wrote it.

@@ -224,6 +224,37 @@ static void only_a_named_port_is_granted(void **state)
     }
 }
 
+static void a_list_of_targets_holds_for_paths_too(void **state)
+{
+    static const struct {
+        const char *rules, *path;
+        bool permitted;
+    } rows[] = {
+        {"db:5432", "/run/docker.sock", false},
+        {"*:80", "/run/docker.sock", false},
+        {"*:1-65535", "/run/docker.sock", false},
+        {"*:*", "/run/docker.sock", true},
+        {"10.0.0.0/8:*", "/run/docker.sock", false},
+        {"*:* !10.0.0.0/8:*", "/run/docker.sock", true},
+        {"*:* !/run/docker.sock:*", "/run/docker.sock", false},
+        {"*:* !/run/docker.sock:*", "/run/other.sock", true},
+        {"*:* !*:*", "/run/other.sock", false},
+        {"/run/a.sock:*", "/run/a.sock", true},
+        {"/run/a.sock:*", "/run/A.sock", false},
+        {"/run/a.sock:*", "/run/b.sock", false},
+        {"none", "/run/a.sock", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct items room;
+        struct permit_list list = list_of(&room, rows[i].rules, PERMIT_OPEN);
+        const char *rule;
+        if (permit_allows_path(&list, slice_text(rows[i].path), &rule) != rows[i].permitted)
+            fail_msg("%s for %s", rows[i].rules, rows[i].path);
+        mem_free(room.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +264,7 @@ int main(void)
         cmocka_unit_test(the_rule_that_forbids_is_named),
         cmocka_unit_test(without_an_address_only_negated_networks_fit),
         cmocka_unit_test(only_a_named_port_is_granted),
+        cmocka_unit_test(a_list_of_targets_holds_for_paths_too),
     };
     return RUN_TESTS(tests);
 }

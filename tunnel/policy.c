@@ -98,12 +98,24 @@ static bool may_path(bool allowed, const char *rule, const char *what, struct sl
 
 bool policy_may_open_path(const struct policy *p, struct slice path, struct policy_refusal *why)
 {
-    return may_path(p->may_open_path, p->open_path_switch, "a connection to", path, why);
+    if (!may_path(p->may_open_path, p->open_path_switch, opening, path, why))
+        return false;
+    for (size_t i = 0; i < POLICY_RULE_SETS; i++) {
+        const struct policy_rules *rules = &p->open[i];
+        struct permit_list list = permit_list_of(rules, PERMIT_OPEN);
+        const char *rule;
+        if (!rules->is_restricted || permit_allows_path(&list, path, &rule))
+            continue;
+        snprintf(why->text, sizeof(why->text), "server refused %s %s: %.60s%s%.80s", opening,
+                 ESCAPED(path), rules->source, rule ? ", rule " : "", rule ? rule : "");
+        return false;
+    }
+    return true;
 }
 
 bool policy_may_listen_path(const struct policy *p, struct slice path, struct policy_refusal *why)
 {
-    return may_path(p->may_listen_path, p->listen_path_switch, "to listen on", path, why);
+    return may_path(p->may_listen_path, p->listen_path_switch, listening, path, why);
 }
 
 static bool is_wildcard(struct slice address)

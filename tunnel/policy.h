@@ -69,7 +69,10 @@ bool policy_may_open(const struct policy *p, struct slice host, uint32_t port,
 bool policy_may_dial(const struct policy *p, struct slice host, uint32_t port, const char *address,
                      struct policy_refusal *why) MUST_USE;
 
-/* Unix sockets: the switch, and a path that a socket can have. */
+/*
+ * Unix sockets: the switch, a path that a socket can have, and for opening the lists of targets:
+ * who may reach one port of one host is not meant to reach every socket of the account.
+ */
 bool policy_may_open_path(const struct policy *p, struct slice path,
                           struct policy_refusal *why) MUST_USE;
 bool policy_may_listen_path(const struct policy *p, struct slice path,

@@ -45,6 +45,9 @@ static void make_switches(struct policy *p, const struct server_options *o,
     static const char key_ports[] = "the key's options (restrict or no-port-forwarding)";
     static const char key_agent[] = "the key's options (restrict or no-agent-forwarding)";
     bool ports = k->may_forward_ports;
+    /* As in sshd, what AllowTcpForwarding forbids is forbidden for Unix sockets, too. */
+    unsigned tcp = (unsigned)o->allow_tcp_forwarding;
+    unsigned paths = (unsigned)o->allow_stream_local_forwarding;
     const struct {
         const char **said_no;
         bool *may;
@@ -53,16 +56,18 @@ static void make_switches(struct policy *p, const struct server_options *o,
         bool key_allows;
         const char *key_name;
     } rows[] = {
-        {&p->open_switch, &p->may_open, o->allow_tcp_forwarding & FORWARDING_LOCAL,
-         "AllowTcpForwarding (no local)", ports, key_ports},
-        {&p->listen_switch, &p->may_listen, o->allow_tcp_forwarding & FORWARDING_REMOTE,
+        {&p->open_switch, &p->may_open, tcp & FORWARDING_LOCAL, "AllowTcpForwarding (no local)",
+         ports, key_ports},
+        {&p->listen_switch, &p->may_listen, tcp & FORWARDING_REMOTE,
          "AllowTcpForwarding (no remote)", ports, key_ports},
-        {&p->open_path_switch, &p->may_open_path,
-         o->allow_stream_local_forwarding & FORWARDING_LOCAL,
-         "AllowStreamLocalForwarding (no local)", ports, key_ports},
-        {&p->listen_path_switch, &p->may_listen_path,
-         o->allow_stream_local_forwarding & FORWARDING_REMOTE,
-         "AllowStreamLocalForwarding (no remote)", ports, key_ports},
+        {&p->open_path_switch, &p->may_open_path, paths & tcp & FORWARDING_LOCAL,
+         tcp & FORWARDING_LOCAL ? "AllowStreamLocalForwarding (no local)"
+                                : "AllowTcpForwarding (no local)",
+         ports, key_ports},
+        {&p->listen_path_switch, &p->may_listen_path, paths & tcp & FORWARDING_REMOTE,
+         tcp & FORWARDING_REMOTE ? "AllowStreamLocalForwarding (no remote)"
+                                 : "AllowTcpForwarding (no remote)",
+         ports, key_ports},
         {&p->tun_switch, NULL, o->permit_tunnel != TUNNEL_NO, "PermitTunnel no", ports, key_ports},
         {&p->agent_switch, &p->may_agent, o->allow_agent_forwarding, "AllowAgentForwarding no",
          k->may_forward_agent, key_agent},
