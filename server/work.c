@@ -16,6 +16,7 @@
 #include "server/role.h"
 #include "server/session.h"
 #include "tunnel/accept_direct.h"
+#include "tunnel/accept_tun.h"
 #include "wire/namelist.h"
 #include "wire/numbers.h"
 
@@ -43,6 +44,7 @@ struct work {
     struct key_options key;
     struct policy policy;
     struct accept_direct *direct;
+    struct accept_tun *tun;
     struct accept_listen *listen;
     struct sessions *sessions;
     struct idle *idle;
@@ -178,6 +180,7 @@ static void go_up(struct work *w)
 {
     w->is_up = true;
     w->direct = accept_direct_new(w->link, &w->policy);
+    w->tun = accept_tun_new(w->link, &w->policy);
     w->listen = accept_listen_new(w->link, &w->policy, forwards_changed, w);
     const struct session_setup setup = {.options = &w->options,
                                         .key = &w->key,
@@ -202,7 +205,7 @@ static void on_global_request(struct work *w, const struct link_event *e)
 
 static void on_open_request(struct work *w, const struct link_event *e)
 {
-    if (accept_direct_open(w->direct, e))
+    if (accept_direct_open(w->direct, e) || accept_tun_open(w->tun, e))
         return;
     if (slice_is(e->name, "session"))
         sessions_open(w->sessions, e->channel);
@@ -418,6 +421,7 @@ static int serve(struct work *w)
     idle_free(w->idle);
     sessions_free(w->sessions);
     accept_direct_free(w->direct);
+    accept_tun_free(w->tun);
     accept_listen_free(w->listen);
     link_free(w->link);
     ipc_close(w->ipc);

@@ -125,6 +125,21 @@ static struct slice read_path(struct reader *r)
     return path;
 }
 
+enum err body_tun_decode(struct slice body, uint32_t *mode, uint32_t *unit)
+{
+    struct reader r;
+    reader_init(&r, body);
+    *mode = reader_u32(&r);
+    *unit = reader_u32(&r);
+    return reader_done(&r);
+}
+
+void body_tun_encode(struct writer *w, uint32_t mode, uint32_t unit)
+{
+    writer_u32(w, mode);
+    writer_u32(w, unit);
+}
+
 enum err body_streamlocal_forward_decode(struct slice body, struct slice *path)
 {
     struct reader r;

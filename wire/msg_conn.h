@@ -55,6 +55,10 @@ struct body_tcpip_open {
 enum err body_tcpip_open_decode(struct slice body, struct body_tcpip_open *b) MUST_USE;
 void body_tcpip_open_encode(struct writer *w, const struct body_tcpip_open *b);
 
+/* OpenSSH's PROTOCOL 2.3: mode 1 is point-to-point, 2 ethernet. */
+enum err body_tun_decode(struct slice body, uint32_t *mode, uint32_t *unit) MUST_USE;
+void body_tun_encode(struct writer *w, uint32_t mode, uint32_t unit);
+
 /*
  * Unix sockets (OpenSSH's PROTOCOL 2.4): "streamlocal-forward@openssh.com" and its cancel have the
  * path alone; "direct-streamlocal@openssh.com" and "forwarded-streamlocal@openssh.com" have
