@@ -217,4 +217,6 @@ void session_environment(const struct server_options *o, const struct key_option
         session_set(environment, "SSH_ORIGINAL_COMMAND", plan->original);
     if (facts->auth_file)
         session_set(environment, "SSH_USER_AUTH", facts->auth_file);
+    if (asked->agent_path.len)
+        set_slice(environment, "SSH_AUTH_SOCK", asked->agent_path);
 }

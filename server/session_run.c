@@ -402,6 +402,8 @@ static bool launch(struct run *r, enum role_session_kind kind, struct slice comm
                          .height_px = r->height_px,
                          .modes = buf_slice(&r->modes),
                          .environment = buf_slice(&r->environment)};
+    if (r->all->setup.agent)
+        m.agent_path = slice_text(accept_agent_path(r->all->setup.agent));
     if (r->is_asked || command.len > ROLE_MSG_COMMAND_MAX || ipc_pair(pair) != OK)
         return false;
     enum err err = r->all->setup.ask(r->all->setup.owner, &m, pair[1]);
@@ -541,6 +543,12 @@ static bool on_signal(struct run *r, struct slice body)
     return err == OK;
 }
 
+static bool on_agent(struct run *r, struct slice body)
+{
+    return body.len == 0 && !r->is_asked && r->all->setup.agent &&
+           accept_agent_request(r->all->setup.agent);
+}
+
 static const struct {
     const char *type;
     bool (*act)(struct run *r, struct slice body);
@@ -548,7 +556,7 @@ static const struct {
     {"pty-req", on_pty},         {"env", on_env},
     {"shell", on_shell},         {"exec", on_exec},
     {"subsystem", on_subsystem}, {"window-change", on_window_change},
-    {"signal", on_signal},
+    {"signal", on_signal},       {"auth-agent-req@openssh.com", on_agent},
 };
 
 static bool on_request(struct channel_user *u, struct slice type, struct slice body)

@@ -9,6 +9,7 @@
 #include "auth/authorized_keys.h"
 #include "config/sshd_config.h"
 #include "server/role_msg.h"
+#include "tunnel/accept_agent.h"
 #include "tunnel/link.h"
 
 /* Passes a ROLE_MSG_SESSION and the launcher's descriptor on; the descriptor stays the caller's. */
@@ -18,7 +19,8 @@ typedef enum err session_ask(void *owner, const struct role_msg *m, int fd);
 struct session_setup {
     const struct server_options *options; /* the user's */
     const struct key_options *key;
-    bool is_openssh; /* the client: it understands eow@openssh.com */
+    struct accept_agent *agent; /* NULL: none is forwarded */
+    bool is_openssh;            /* the client: it understands eow@openssh.com */
     session_ask *ask;
     void *owner;
 };

@@ -15,6 +15,7 @@
 #include "server/idle.h"
 #include "server/role.h"
 #include "server/session.h"
+#include "tunnel/accept_agent.h"
 #include "tunnel/accept_direct.h"
 #include "tunnel/accept_tun.h"
 #include "wire/namelist.h"
@@ -45,6 +46,7 @@ struct work {
     struct policy policy;
     struct accept_direct *direct;
     struct accept_tun *tun;
+    struct accept_agent *agent;
     struct accept_listen *listen;
     struct sessions *sessions;
     struct idle *idle;
@@ -181,9 +183,11 @@ static void go_up(struct work *w)
     w->is_up = true;
     w->direct = accept_direct_new(w->link, &w->policy);
     w->tun = accept_tun_new(w->link, &w->policy);
+    w->agent = accept_agent_new(w->link, &w->policy);
     w->listen = accept_listen_new(w->link, &w->policy, forwards_changed, w);
     const struct session_setup setup = {.options = &w->options,
                                         .key = &w->key,
+                                        .agent = w->agent,
                                         .is_openssh = w->is_openssh,
                                         .ask = ask_session,
                                         .owner = w};
@@ -422,6 +426,7 @@ static int serve(struct work *w)
     sessions_free(w->sessions);
     accept_direct_free(w->direct);
     accept_tun_free(w->tun);
+    accept_agent_free(w->agent);
     accept_listen_free(w->listen);
     link_free(w->link);
     ipc_close(w->ipc);
