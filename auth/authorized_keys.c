@@ -423,7 +423,7 @@ static enum err join_command(struct key_options *o, const struct key_options *ot
                              const char **why)
 {
     if (o->command && other->command && strcmp(o->command, other->command) != 0) {
-        *why = "command= and the certificate's force-command differ";
+        *why = "the forced commands differ";
         return ERR_DENIED;
     }
     if (!o->command && other->command)

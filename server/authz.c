@@ -74,11 +74,13 @@ static void find_account(struct login *l)
 
 static enum err take_facts(struct login *l, int config_fd)
 {
+    const char *why;
     TRY(config_text_from_fd(config_fd, &l->options));
     log_set_level(l->options.log_level);
     l->address = slice_strdup(l->m.address);
     l->host = slice_strdup(l->m.host.len ? l->m.host : l->m.address);
     l->local_address = slice_strdup(l->m.local_address);
+    TRY(key_options_parse(l->m.options, &l->earlier, &why));
     char *user CLEANUP(mem_cleanup) = slice_strdup(l->m.user);
     user[strcspn(user, ":")] = '\0';
     return strcmp(user, l->name) == 0 ? OK : ERR_PROTOCOL; /* one attempt, one user */
@@ -114,12 +116,21 @@ static enum err decide(struct login *l)
     return err;
 }
 
+/* What this step restricts, and all before it (AuthenticationMethods): each restriction holds. */
+static void add_earlier(struct login *l)
+{
+    const char *why = "";
+    if (l->is_granted && key_options_merge(&l->granted, &l->earlier, &why) != OK)
+        login_refuse(l, "the options of two steps do not go together: %s", why);
+}
+
 /* Options that cannot be said would be restrictions that do not hold. */
 static enum err send_answer(struct login *l)
 {
     struct buf options;
     buf_init(&options, ROLE_MSG_OPTIONS_MAX);
-    if (l->is_granted && key_options_print(&l->granted, &options) != OK) {
+    add_earlier(l);
+    if (l->is_granted && !login_is_refused(l) && key_options_print(&l->granted, &options) != OK) {
         login_refuse(l, "the options that restrict the login cannot be expressed");
         buf_clear(&options);
     }

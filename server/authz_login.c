@@ -23,12 +23,15 @@ void login_init(struct login *l, int fd, const struct crypto *crypto, int64_t no
     }
     l->decoy.group_count = 0; /* none but its own */
     const char *why;
-    CHECK(key_options_parse(SLICE_NONE, &l->granted, &why) == OK); /* nothing is restricted */
+    /* Nothing is restricted. */
+    CHECK(key_options_parse(SLICE_NONE, &l->granted, &why) == OK &&
+          key_options_parse(SLICE_NONE, &l->earlier, &why) == OK);
 }
 
 void login_done(struct login *l)
 {
     key_options_done(&l->granted);
+    key_options_done(&l->earlier);
     account_done(&l->account);
     account_done(&l->decoy);
     server_options_done(&l->options);

@@ -22,6 +22,7 @@ struct login {
     struct role_msg m;    /* AUTHZ */
     char *address, *host, *local_address;
     struct server_options options;
+    struct key_options earlier; /* what the steps before this one restrict */
     /* What came of it. */
     char reason[512];           /* the first thing that forbids it; "" */
     struct key_options granted; /* what restricts it */
