@@ -421,7 +421,6 @@ static void on_link(void *owner, const struct link_event *e)
         on_down(c, e);
         break;
     case LINK_NEED_SIGNATURE:
-    case LINK_AUTH_QUESTION:
         break;
     }
 }

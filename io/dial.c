@@ -14,10 +14,10 @@
 #include <uv.h>
 
 #include "io/address.h"
+#include "io/resolver.h"
 #include "io/watch.h"
 
 #define STAGGER_MS       250u /* RFC 8305 5: Connection Attempt Delay */
-#define HOST_MAX         253
 #define ADDRESSES_MAX    32
 #define UNIX_RETRY_MS    20u  /* a full backlog of a Unix socket is EAGAIN, and cannot be polled */
 #define UNIX_RETRY_LIMIT 500u /* 10 s */
@@ -46,7 +46,8 @@ struct dial {
     struct loop_turn begin;
     struct loop_timer *stagger, *deadline;
     struct lookup *lookup;
-    char *host; /* the path of a Unix socket */
+    struct resolver_question *question; /* instead, where another process looks up */
+    char *host;                         /* the path of a Unix socket */
     uint16_t port;
     int family;
     char *bind_address; /* or NULL */
@@ -89,6 +90,8 @@ static void release(struct dial *d)
         d->lookup->dial = NULL;
         (void)uv_cancel((uv_req_t *)&d->lookup->uv);
     }
+    if (d->question)
+        resolver_cancel(d->question);
     for (size_t i = 0; i < d->next; i++)
         end_attempt(&d->attempts[i], false);
 }
@@ -282,23 +285,6 @@ static void interleave(struct dial *d, const struct addrinfo *list)
     }
 }
 
-/* The library has numbers of its own for the resolver's errors. */
-static int resolver_error(int status)
-{
-    static const struct {
-        int theirs, system;
-    } table[] = {
-        {UV_EAI_NONAME, EAI_NONAME},   {UV_EAI_NODATA, EAI_NODATA}, {UV_EAI_AGAIN, EAI_AGAIN},
-        {UV_EAI_FAMILY, EAI_FAMILY},   {UV_EAI_FAIL, EAI_FAIL},     {UV_EAI_MEMORY, EAI_MEMORY},
-        {UV_EAI_SERVICE, EAI_SERVICE}, {UV_ENOMEM, EAI_MEMORY},     {UV_EINVAL, EAI_NONAME},
-        {UV_ENAMETOOLONG, EAI_NONAME}, {UV_E2BIG, EAI_NONAME},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        if (table[i].theirs == status)
-            return table[i].system;
-    return EAI_FAIL;
-}
-
 static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
     struct lookup *lookup = request->data;
@@ -320,7 +306,7 @@ static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *lis
 static bool is_plausible_name(const char *host)
 {
     size_t length = strlen(host);
-    if (length == 0 || length > HOST_MAX || host[0] == '-')
+    if (length == 0 || length > RESOLVER_NAME_MAX || host[0] == '-')
         return false;
     for (const unsigned char *p = (const unsigned char *)host; *p; p++)
         if (*p <= ' ' || *p == 0x7f)
@@ -328,11 +314,27 @@ static bool is_plausible_name(const char *host)
     return true;
 }
 
+static void answered(void *owner, int error, const struct addrinfo *list)
+{
+    struct dial *d = owner;
+    d->question = NULL;
+    if (list)
+        interleave(d, list);
+    if (d->target_count)
+        try_next(d);
+    else
+        finish(d, -1, DIAL_RESOLVE, error ? error : EAI_NONAME);
+}
+
 static void resolve(struct dial *d)
 {
     const struct addrinfo hints = {.ai_family = d->family, .ai_socktype = SOCK_STREAM};
     if (!is_plausible_name(d->host)) {
         finish(d, -1, DIAL_RESOLVE, EAI_NONAME);
+        return;
+    }
+    if (resolver_of(d->loop)) {
+        d->question = resolver_ask(resolver_of(d->loop), d->host, d->family, answered, d);
         return;
     }
     struct lookup *lookup = NEW(struct lookup);

@@ -10,8 +10,8 @@
 
 #include "io/watch.h"
 
-#define QUEUE_MAX     64
-#define RECEIVE_BATCH 16 /* records taken before others get their turn */
+#define QUEUE_MAX     600 /* a worker that introduces itself names each of 256 connections */
+#define RECEIVE_BATCH 16  /* records taken before others get their turn */
 
 struct record {
     struct list link;
@@ -131,6 +131,12 @@ struct ipc *ipc_new(struct loop *l, int fd, ipc_message *message, void *owner)
     loop_keep(l, &i->item, drop, i);
     update_interest(i);
     return i;
+}
+
+void ipc_set_owner(struct ipc *i, ipc_message *message, void *owner)
+{
+    i->message = message;
+    i->owner = owner;
 }
 
 void ipc_close(struct ipc *i)

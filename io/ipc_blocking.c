@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Aligned room for one control message with descriptors. */
@@ -151,4 +152,20 @@ enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count
     TRY(err);
     buf_commit(bytes, length);
     return OK;
+}
+
+enum err ipc_connect(const char *path, int *fd)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(to.sun_path))
+        return ERR_LIMIT;
+    memcpy(to.sun_path, path, strlen(path));
+    /* Non-blocking while it connects: a full backlog must not stop a loop. */
+    *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return ERR_IO;
+    if (connect(*fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+        return OK;
+    close(*fd);
+    return ERR_IO;
 }

@@ -18,6 +18,8 @@
  * record); fds has room for IPC_FDS_MAX.
  */
 enum err ipc_pair(int fds[2]) MUST_USE; /* SOCK_SEQPACKET, close-on-exec */
+/* Joins a place made by ipc_listener_new, without waiting. ERR_IO: nobody is there. */
+enum err ipc_connect(const char *path, int *fd) MUST_USE;
 enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
 enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count) MUST_USE;
 

@@ -20,7 +20,18 @@ struct loop {
     struct list items;
     uint64_t pass; /* from 1 on */
     bool in_pass;
+    struct resolver *resolver;
 };
+
+void loop_set_resolver(struct loop *l, struct resolver *r)
+{
+    l->resolver = r;
+}
+
+struct resolver *loop_resolver(struct loop *l)
+{
+    return l->resolver;
+}
 
 struct loop_timer {
     uv_timer_t uv;

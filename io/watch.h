@@ -39,6 +39,14 @@ static inline void loop_unkeep(struct loop_item *item)
     list_remove(&item->link);
 }
 
+/* Who looks names up for it; NULL: its own threads. */
+struct resolver;
+void loop_set_resolver(struct loop *l, struct resolver *r);
+struct resolver *loop_resolver(struct loop *l);
+
+/* An EAI_ code for the event library's own number. */
+int resolver_error(int status);
+
 /* The event library's loop. */
 void *loop_native(struct loop *l) MUST_USE;
 /* Closes one of its handles; then the memory at the handle's data pointer is freed. */

@@ -163,23 +163,3 @@ enum err authz_run(int fd, const struct crypto *crypto)
     login_done(&l);
     return err;
 }
-
-enum err authz_run_single(int fd, int config_fd, const struct crypto *crypto)
-{
-    struct login l;
-    login_init(&l, fd, crypto, wall_clock_s());
-    enum err err = login_receive(&l, ROLE_MSG_AUTHZ, NULL);
-    if (err == OK) {
-        find_account(&l);
-        err = take_facts(&l, config_fd);
-    }
-    /* Who asks so has one worker, under its own uid. */
-    if (err == OK && l.account.is_known && l.account.uid != geteuid())
-        login_refuse(&l, "only the account that aditd runs as can log in here");
-    if (err == OK)
-        err = decide(&l);
-    if (err == OK)
-        err = send_answer(&l);
-    login_done(&l);
-    return err;
-}

@@ -17,7 +17,4 @@
  */
 enum err authz_run(int fd, const struct crypto *crypto) MUST_USE;
 
-/* The same for a supervisor that asks at once, without WHO, its options in config_fd. */
-enum err authz_run_single(int fd, int config_fd, const struct crypto *crypto) MUST_USE;
-
 #endif

@@ -1,8 +1,9 @@
 /*
- * The supervisor's side of one connection: its worker, the order of its questions, and the login
- * question's own process. What a worker says is believed about nothing but itself.
+ * The supervisor's side of one connection: the process that has it, the order of its questions,
+ * its hand-over. What a process says is believed about nothing but itself.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -11,57 +12,70 @@
 #include "server/config_text.h"
 #include "server/supervisor_internal.h"
 
-#define LAUNCHES_SPARE 16 /* those that are about to end */
+#define STATUS_FAILED 255
 
-static enum err send_message(struct ipc *to, const struct role_msg *m, const int *fds,
-                             size_t fd_count)
-{
-    struct buf bytes;
-    buf_init(&bytes, ROLE_MSG_MAX);
-    enum err err = to ? role_msg_encode(m, &bytes) : ERR_EOF;
-    if (err == OK)
-        err = ipc_send(to, buf_slice(&bytes), fds, fd_count);
-    buf_done(&bytes);
-    return err;
-}
-
-/* A worker that breaks the rules, or cannot be served: its end frees the connection. */
-static void cut(struct connection *c, const char *why)
+void connection_cut(struct connection *c, const char *why)
 {
     log_error("Connection from %s port %u is cut: %s", c->address, c->port, why);
-    if (c->worker)
-        child_kill(c->worker, SIGKILL);
+    if (c->pre)
+        offspring_kill(c->pre, SIGKILL);
+    else if (c->worker)
+        worker_kill(c->worker, SIGKILL);
 }
 
 unsigned connections_waiting(const struct supervisor *s)
 {
     unsigned waiting = 0;
     LIST_FOR (c, &s->connections, struct connection, link) {
-        if (c->order.phase != SESSION_OK)
+        if (c->order.phase < SESSION_OK)
             waiting++;
     }
     return waiting;
 }
 
-/* ---- signatures ---- */
+bool connection_is_at_work(const struct connection *c)
+{
+    return c->order.phase == SESSION_WORK;
+}
 
-static enum err keep(struct buf *to, struct slice bytes)
+struct connection *connection_find(struct supervisor *s, uint32_t id)
+{
+    LIST_FOR (c, &s->connections, struct connection, link) {
+        if (c->id == id)
+            return c;
+    }
+    return NULL;
+}
+
+enum err connection_keep(struct buf *to, struct slice bytes)
 {
     buf_clear(to);
     return buf_append_slice(to, bytes);
 }
 
-static void on_sign(struct connection *c, struct role_msg *m)
+/* To the process that has it now. */
+static enum err tell(struct connection *c, const struct role_msg *m, const int *fds,
+                     size_t fd_count)
 {
+    if (c->pre)
+        return offspring_send(c->pre, m, fds, fd_count);
+    return c->worker ? worker_send(c->worker, m, fds, fd_count) : ERR_EOF;
+}
+
+/* ---- signatures ---- */
+
+static void on_sign(struct connection *c, const struct role_msg *asked)
+{
+    struct role_msg m = *asked;
     if (session_order_step(&c->order, SESSION_ASK_SIGN) != OK) {
-        cut(c, "a signature may not be asked for now");
+        connection_cut(c, "a signature may not be asked for now");
         return;
     }
-    CHECK(keep(&c->signing_hash, m->hash) == OK);
-    CHECK(keep(&c->signing_key, m->key) == OK);
-    m->connection = c->id; /* whatever number the worker wrote */
-    if (signer_ask(c->supervisor, m) != OK)
-        cut(c, "aditd-sign cannot be asked");
+    CHECK(connection_keep(&c->signing_hash, m.hash) == OK);
+    CHECK(connection_keep(&c->signing_key, m.key) == OK);
+    m.connection = c->id; /* whatever number was written */
+    if (signer_ask(c->supervisor, &m) != OK)
+        connection_cut(c, "aditd-sign cannot be asked");
 }
 
 /* The first hash that was signed is the session id (RFC 4253 7.2). */
@@ -71,366 +85,282 @@ static void take_signature(struct connection *c, struct slice signature)
     if (session_order_step(&c->order, SESSION_SIGNED) != OK)
         return;
     if (before == SESSION_NEW) {
-        CHECK(keep(&c->session_id, buf_slice(&c->signing_hash)) == OK);
-        CHECK(keep(&c->host_key, buf_slice(&c->signing_key)) == OK);
+        CHECK(connection_keep(&c->session_id, buf_slice(&c->signing_hash)) == OK);
+        CHECK(connection_keep(&c->host_key, buf_slice(&c->signing_key)) == OK);
     }
     struct role_msg m = {.kind = ROLE_MSG_SIGNATURE, .connection = c->id, .signature = signature};
-    if (send_message(c->ipc, &m, NULL, 0) != OK)
-        cut(c, "its worker takes no answer");
+    if (tell(c, &m, NULL, 0) != OK)
+        connection_cut(c, "its process takes no answer");
 }
 
-void connection_signed(struct supervisor *s, uint32_t id, struct slice signature)
+void connection_signed(struct supervisor *s, const struct role_msg *m)
 {
-    LIST_FOR (c, &s->connections, struct connection, link) {
-        if (c->id != id)
-            continue;
-        if (signature.len == 0)
-            cut(c, "aditd-sign refused to sign");
-        else
-            take_signature(c, signature);
-    }
-}
-
-/* ---- sessions ---- */
-
-static void launcher_exited(void *owner, int status, int signal_number)
-{
-    struct launch *l = owner;
-    if (signal_number)
-        log_error("aditd-session died of signal %d", signal_number);
-    log_debug("aditd-session ended with status %d", status);
-    l->connection->launch_count--;
-    list_remove(&l->link);
-    mem_free(l);
-}
-
-static enum err spawn_launcher(struct connection *c, int worker_fd, int *ipc_fd)
-{
-    struct supervisor *s = c->supervisor;
-    int pair[2];
-    const char *arguments[8] = {NULL};
-    supervisor_child_arguments(s, PROGRAM_SESSION, s->options.log_level, arguments);
-    TRY(ipc_pair(pair));
-    int fds[] = {-1, -1, STDERR_FILENO, pair[1], c->config_fd, worker_fd};
-    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_SESSION],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
-    struct launch *l = NEW(struct launch);
-    l->connection = c;
-    enum err err = child_new(&l->child, s->loop, &spec, launcher_exited, l);
-    close(pair[1]);
-    if (err != OK) {
-        close(pair[0]);
-        mem_free(l);
-        return err;
-    }
-    list_append(&c->launches, &l->link);
-    c->launch_count++;
-    *ipc_fd = pair[0];
-    return OK;
-}
-
-/* What the worker asked, and what only the supervisor says: who, from where, with which key. */
-static enum err launch(struct connection *c, const struct role_msg *asked, int worker_fd)
-{
-    struct buf bytes;
-    struct role_msg m = *asked;
-    int ipc_fd;
-    m.kind = ROLE_MSG_LAUNCH;
-    m.user = slice_text(c->user);
-    m.key = buf_slice(&c->login_key);
-    m.options = buf_slice(&c->key_options);
-    m.address = slice_text(c->address);
-    m.port = c->port;
-    m.local_address = slice_text(c->local_address);
-    m.local_port = c->local_port;
-    buf_init(&bytes, ROLE_MSG_MAX);
-    enum err err = role_msg_encode(&m, &bytes);
-    if (err == OK)
-        err = spawn_launcher(c, worker_fd, &ipc_fd);
-    if (err == OK) {
-        err = ipc_send_blocking(ipc_fd, buf_slice(&bytes), NULL, 0); /* the first: never full */
-        close(ipc_fd);
-    }
-    buf_done(&bytes);
-    return err;
-}
-
-static void on_session(struct connection *c, const struct role_msg *m, const int *fds,
-                       size_t fd_count)
-{
-    if (session_order_step(&c->order, SESSION_ASK_SESSION) != OK || fd_count != 1) {
-        cut(c, "a session may not be asked for now");
-        return;
-    }
-    /* Without an answer the worker sees its descriptor end, and the session with it. */
-    if (c->launch_count >= c->max_sessions + LAUNCHES_SPARE)
-        log_error("too many sessions of %s port %u at once", c->address, c->port);
-    else if (launch(c, m, fds[0]) != OK)
-        log_error("a session of %s port %u cannot be launched", c->address, c->port);
-}
-
-/* ---- login questions ---- */
-
-static void log_answer(struct connection *c, const struct role_msg *m)
-{
-    struct escaped user, print, text;
-    log_escape(user.text, sizeof(user.text), slice_text(c->user));
-    log_escape(print.text, sizeof(print.text), m->fingerprint);
-    log_escape(text.text, sizeof(text.text), m->text);
-    if (m->is_allowed && c->has_signature) {
-        log_info("Accepted publickey for %s from %s port %u ssh2: %s", user.text, c->address,
-                 c->port, print.text);
-        return;
-    }
-    if (m->is_allowed) {
-        log_verbose("Postponed publickey for %s from %s port %u ssh2: %s", user.text, c->address,
-                    c->port, print.text);
-        return;
-    }
-    log_write(c->has_signature || !c->is_first_refusal_said ? LOG_INFO : LOG_VERBOSE,
-              "Failed publickey for %s from %s port %u ssh2: %s", user.text, c->address, c->port,
-              print.text);
-    log_write(c->is_first_refusal_said ? LOG_VERBOSE : LOG_INFO, "Refused %s from %s port %u: %s",
-              user.text, c->address, c->port, text.text);
-    c->is_first_refusal_said = true;
-}
-
-static void end_question(struct connection *c)
-{
-    ipc_close(c->authz_ipc);
-    c->authz_ipc = NULL;
-    child_forget(c->authz); /* it ends by itself, and is reaped */
-    c->authz = NULL;
-}
-
-/* The answer, whoever gives it. An answer that is no clear yes is a no. */
-static void answer(struct connection *c, struct role_msg *m)
-{
-    bool is_login = m->is_allowed && c->has_signature;
-    end_question(c);
-    if (session_order_step(&c->order, is_login ? SESSION_ALLOWED : SESSION_REFUSED) != OK) {
-        cut(c, "an answer came without its question");
-        return;
-    }
-    log_answer(c, m);
-    if (is_login) {
-        loop_timer_close(c->grace);
-        c->grace = NULL;
-        CHECK(keep(&c->key_options, m->options) == OK);
-    }
-    struct role_msg out = {.kind = ROLE_MSG_ANSWER,
-                           .is_allowed = m->is_allowed,
-                           .options = is_login ? m->options : SLICE_NONE,
-                           .fingerprint = m->fingerprint};
-    /* The reason stays here: nobody who is not logged in learns it. */
-    if (send_message(c->ipc, &out, &c->config_fd, is_login ? 1 : 0) != OK)
-        cut(c, "its worker takes no answer");
-}
-
-static void authz_message(void *owner, enum err err, struct slice bytes, const int *fds,
-                          size_t fd_count)
-{
-    struct connection *c = owner;
-    struct role_msg m = {.kind = ROLE_MSG_ANSWER};
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
-    if (err == OK)
-        err = role_msg_decode(bytes, ROLE_AUTHZ, ROLE_SUPERVISOR, &m);
-    if (err != OK) {
-        log_error("aditd-authz gave no answer: %s", err_name(err));
-        m = (struct role_msg){.kind = ROLE_MSG_ANSWER, .text = slice_text("no answer")};
-    }
-    answer(c, &m);
-}
-
-static void authz_exited(void *owner, int status UNUSED, int signal_number UNUSED)
-{
-    struct connection *c = owner;
-    c->authz = NULL; /* an answer it sent before still comes; without one the end does */
-}
-
-/* The options that hold for this user from this address, as a file for two processes. */
-static enum err resolve_for(struct connection *c)
-{
-    struct server_options options;
-    struct report report;
-    struct connection_facts facts = {.user = c->user,
-                                     .host = c->address,
-                                     .address = c->address,
-                                     .local_address = c->local_address,
-                                     .local_port = c->local_port};
-    server_options_init(&options);
-    report_init(&report);
-    enum err err = sshd_config_resolve(c->supervisor->config, &facts, &options, &report);
-    if (err == OK)
-        err = config_text_to_fd(&options, &c->config_fd);
-    c->max_sessions = (unsigned)options.max_sessions;
-    config_text_log_report(&report);
-    report_done(&report);
-    server_options_done(&options);
-    return err;
-}
-
-static enum err fix_user(struct connection *c, struct slice user)
-{
-    if (c->login)
-        return slice_is(user, c->login) ? OK : ERR_PROTOCOL;
-    c->login = slice_strdup(user);
-    c->user = mem_strndup(c->login, strcspn(c->login, ":")); /* "user:style" is OpenSSH's */
-    return resolve_for(c);
-}
-
-static enum err ask_authz(struct connection *c, const struct role_msg *asked)
-{
-    struct supervisor *s = c->supervisor;
-    int pair[2];
-    const char *arguments[8] = {NULL};
-    supervisor_child_arguments(s, PROGRAM_AUTHZ, s->options.log_level, arguments);
-    TRY(ipc_pair(pair));
-    int fds[] = {-1, -1, STDERR_FILENO, pair[1], c->config_fd};
-    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_AUTHZ],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
-    enum err err = child_new(&c->authz, s->loop, &spec, authz_exited, c);
-    close(pair[1]);
-    if (err != OK) {
-        close(pair[0]);
-        return err;
-    }
-    c->authz_ipc = ipc_new(s->loop, pair[0], authz_message, c);
-    struct role_msg m = *asked;
-    m.kind = ROLE_MSG_AUTHZ;
-    m.host_key = buf_slice(&c->host_key);
-    m.session_id = buf_slice(&c->session_id);
-    m.address = slice_text(c->address);
-    m.port = c->port;
-    return send_message(c->authz_ipc, &m, NULL, 0);
-}
-
-static void on_auth(struct connection *c, const struct role_msg *m)
-{
-    if (session_order_step(&c->order, SESSION_ASK_AUTH) != OK) {
-        cut(c, "a login may not be asked for now");
-        return;
-    }
-    c->has_signature = m->has_signature;
-    CHECK(keep(&c->login_key, m->key) == OK);
-    if (fix_user(c, m->user) != OK)
-        cut(c, "the user name changed, or no options hold for it");
-    else if (ask_authz(c, m) != OK)
-        cut(c, "aditd-authz cannot be asked");
-}
-
-/* ---- the worker ---- */
-
-static void worker_message(void *owner, enum err err, struct slice bytes, const int *fds,
-                           size_t fd_count)
-{
-    struct connection *c = owner;
-    struct role_msg m;
-    if (err == ERR_EOF) {
-        ipc_close(c->ipc);
-        c->ipc = NULL;
-        return; /* its exit comes */
-    }
-    if (err == OK)
-        err = role_msg_decode(bytes, ROLE_WORK, ROLE_SUPERVISOR, &m);
-    if (err != OK)
-        cut(c, "its worker sent what is no message");
-    else if (m.kind == ROLE_MSG_SIGN)
-        on_sign(c, &m);
-    else if (m.kind == ROLE_MSG_SESSION)
-        on_session(c, &m, fds, fd_count);
+    struct connection *c = connection_find(s, m->connection);
+    if (!c)
+        return; /* it has ended meanwhile */
+    if (m->signature.len == 0)
+        connection_cut(c, "aditd-sign refused to sign");
     else
-        on_auth(c, &m);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+        take_signature(c, m->signature);
 }
 
-static void worker_exited(void *owner, int status, int signal_number)
+/* ---- proofs of host keys (hostkeys-prove-00@openssh.com) ---- */
+
+static void on_prove(struct connection *c, const struct role_msg *asked)
 {
-    struct connection *c = owner;
     struct supervisor *s = c->supervisor;
-    if (signal_number && signal_number != SIGKILL && signal_number != SIGTERM)
-        log_error("the worker of %s port %u died of signal %d", c->address, c->port, signal_number);
-    log_debug("the worker of %s port %u ended with status %d", c->address, c->port, status);
-    c->worker = NULL;
+    struct role_msg m = *asked;
+    for (size_t i = 0; i < s->host_key_count; i++) {
+        uint64_t bit = (uint64_t)1 << i;
+        if (!slice_equal(buf_slice(&s->host_keys[i].blob), m.key) || c->proved & bit)
+            continue;
+        c->proved |= bit;
+        m.connection = c->id;
+        m.session_id = buf_slice(&c->session_id);
+        if (signer_ask(s, &m) == OK)
+            return;
+    }
+    const struct role_msg none = {.kind = ROLE_MSG_PROOF, .connection = c->id, .tag = m.tag};
+    if (tell(c, &none, NULL, 0) != OK)
+        connection_cut(c, "its worker takes no answer");
+}
+
+void connection_proved(struct supervisor *s, const struct role_msg *m)
+{
+    struct connection *c = connection_find(s, m->connection);
+    if (c && connection_is_at_work(c) && tell(c, m, NULL, 0) != OK)
+        connection_cut(c, "its worker takes no answer");
+}
+
+/* ---- its end ---- */
+
+void connection_ended(struct connection *c, int status)
+{
+    struct supervisor *s = c->supervisor;
+    struct worker *w = c->worker;
     connection_free(c);
+    if (w)
+        worker_release(w);
     if (s->setup.is_inetd || (s->is_ending && list_is_empty(&s->connections)))
         supervisor_end(s, s->setup.is_inetd ? status : s->status);
+}
+
+static void pre_ended(void *owner, uint32_t status, uint32_t signal_number)
+{
+    struct connection *c = owner;
+    c->pre = NULL;
+    if (connection_is_at_work(c))
+        return; /* it handed over, and is done */
+    if (signal_number && signal_number != SIGKILL)
+        log_error("aditd-pre of %s port %u died of signal %u", c->address, c->port, signal_number);
+    connection_ended(c, signal_number ? STATUS_FAILED : (int)status);
 }
 
 static void grace_over(void *owner)
 {
     struct connection *c = owner;
     log_info("Timeout before authentication for %s port %u", c->address, c->port);
-    if (c->worker)
-        child_kill(c->worker, SIGKILL);
+    if (c->pre)
+        offspring_kill(c->pre, SIGKILL);
 }
 
-static enum err spawn_worker(struct connection *c, int in, int out, int config_fd,
-                             enum log_level level)
+/* ---- the hand-over ---- */
+
+static void on_handover(struct connection *c, const struct role_msg *m)
+{
+    if (session_order_step(&c->order, SESSION_HANDED_OVER) != OK) {
+        connection_cut(c, "it may not be handed over now");
+        return;
+    }
+    loop_timer_close(c->grace);
+    c->grace = NULL;
+    CHECK(connection_keep(&c->record, m->record) == OK);
+    if (workers_adopt(c) != OK) {
+        c->order.phase = SESSION_GONE;
+        connection_cut(c, "no worker takes it");
+    }
+    buf_done(&c->record); /* it has keys in it */
+}
+
+static void close_socket(struct connection *c)
+{
+    if (c->in_fd >= 0)
+        close(c->in_fd);
+    if (c->out_fd >= 0 && c->out_fd != c->in_fd)
+        close(c->out_fd);
+    c->in_fd = c->out_fd = -1;
+}
+
+/* ---- what its processes say ---- */
+
+static void pre_message(void *owner, enum err err, struct slice bytes, const int *fds,
+                        size_t fd_count)
+{
+    struct connection *c = owner;
+    struct role_msg m;
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]); /* it has none to give */
+    if (err == ERR_EOF) {
+        offspring_hang_up(c->pre);
+        return; /* its exit comes */
+    }
+    if (err == OK)
+        err = role_msg_decode(bytes, ROLE_PRE, ROLE_SUPERVISOR, &m);
+    if (err != OK)
+        connection_cut(c, "aditd-pre sent what is no message");
+    else if (m.kind == ROLE_MSG_SIGN)
+        on_sign(c, &m);
+    else if (m.kind == ROLE_MSG_WHO)
+        connection_on_who(c, &m);
+    else if (m.kind == ROLE_MSG_AUTH)
+        connection_on_auth(c, &m);
+    else if (m.kind == ROLE_MSG_RESPONSE)
+        connection_on_response(c, &m);
+    else if (m.kind == ROLE_MSG_HANDOVER)
+        on_handover(c, &m);
+    /* READY: it was asked for before it was ready, which does no harm */
+}
+
+void connection_worker_message(struct connection *c, const struct role_msg *m, const int *fds,
+                               size_t fd_count)
+{
+    if (m->kind == ROLE_MSG_CLOSED) {
+        connection_ended(c, (int)m->status_ended);
+    } else if (m->kind == ROLE_MSG_ADOPTED) {
+        close_socket(c);
+    } else if (m->kind == ROLE_MSG_SIGN) {
+        on_sign(c, m);
+    } else if (session_order_step(&c->order, SESSION_ASK_WORK) != OK) {
+        connection_cut(c, "its worker may not ask that now");
+    } else if (m->kind == ROLE_MSG_SESSION) {
+        connection_on_session(c, m, fds, fd_count);
+    } else if (m->kind == ROLE_MSG_PROVE) {
+        on_prove(c, m);
+    }
+}
+
+/* ---- processes that wait for a connection ---- */
+
+static void ready_message(void *owner, enum err err, struct slice bytes UNUSED, const int *fds,
+                          size_t fd_count)
+{
+    struct pre_ready *r = owner;
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+    if (err != OK)
+        offspring_hang_up(r->process); /* READY else */
+}
+
+static void ready_ended(void *owner, uint32_t status, uint32_t signal_number)
+{
+    struct pre_ready *r = owner;
+    log_error("aditd-pre ended before it had a connection (%s %u)",
+              signal_number ? "signal" : "status", signal_number ? signal_number : status);
+    list_remove(&r->link);
+    r->supervisor->ready_count--;
+    mem_free(r);
+}
+
+static enum err send_key(void *to, const struct role_msg *m)
+{
+    return offspring_send(to, m, NULL, 0);
+}
+
+static enum err make_ready(struct supervisor *s, struct offspring *o)
+{
+    struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
+    supervisor_role_sandbox(&m);
+    TRY(offspring_send(o, &m, NULL, 0));
+    return supervisor_tell_keys(s, send_key, o);
+}
+
+/* In inetd mode there is one connection, and nobody to wait for. */
+void connection_fill_ready(struct supervisor *s)
+{
+    while (!s->setup.is_inetd && !s->is_ending && s->ready_count < PRE_READY) {
+        struct pre_ready *r = NEW(struct pre_ready);
+        r->supervisor = s;
+        if (offspring_new(&r->process, s->zygotes, PROGRAM_PRE, ready_message, ready_ended, r) !=
+            OK) {
+            mem_free(r);
+            return;
+        }
+        list_append(&s->ready, &r->link);
+        s->ready_count++;
+        if (make_ready(s, r->process) != OK) {
+            offspring_kill(r->process, SIGKILL);
+            return;
+        }
+    }
+}
+
+void connection_empty_ready(struct supervisor *s)
+{
+    LIST_FOR (r, &s->ready, struct pre_ready, link) {
+        offspring_forget(r->process);
+        list_remove(&r->link);
+        mem_free(r);
+    }
+    s->ready_count = 0;
+}
+
+static enum err take_process(struct connection *c)
 {
     struct supervisor *s = c->supervisor;
-    int pair[2];
-    const char *arguments[8] = {NULL};
-    supervisor_child_arguments(s, PROGRAM_WORK, level, arguments);
-    TRY(ipc_pair(pair));
-    int fds[] = {in, out, STDERR_FILENO, pair[1], config_fd};
-    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_WORK],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
-    enum err err = child_new(&c->worker, s->loop, &spec, worker_exited, c);
-    close(pair[1]);
-    if (err != OK)
-        close(pair[0]);
-    else
-        c->ipc = ipc_new(s->loop, pair[0], worker_message, c);
+    struct list *first = list_take_first(&s->ready);
+    if (!first) {
+        TRY(offspring_new(&c->pre, s->zygotes, PROGRAM_PRE, pre_message, pre_ended, c));
+        return make_ready(s, c->pre);
+    }
+    struct pre_ready *r = container_of(first, struct pre_ready, link);
+    s->ready_count--;
+    c->pre = r->process;
+    offspring_give(c->pre, pre_message, pre_ended, c);
+    mem_free(r);
+    return OK;
+}
+
+/* ---- its beginning ---- */
+
+static void set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0)
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static enum err send_start(struct connection *c, const struct server_options *options)
+{
+    int config_fd;
+    TRY(config_text_to_fd(options, &config_fd));
+    const int fds[] = {config_fd, c->in_fd, c->out_fd};
+    const struct role_msg m = {.kind = ROLE_MSG_START,
+                               .connection = c->id,
+                               .address = slice_text(c->address),
+                               .port = c->port,
+                               .host = slice_text(c->host),
+                               .local_address = slice_text(c->local_address),
+                               .local_port = c->local_port};
+    enum err err = offspring_send(c->pre, &m, fds, ARRAY_LEN(fds));
+    close(config_fd);
     return err;
 }
 
-static enum err greet_worker(struct connection *c, int banner_fd)
-{
-    struct supervisor *s = c->supervisor;
-    for (size_t i = 0; i < s->host_key_count; i++) {
-        struct role_msg m = {.kind = ROLE_MSG_HOST_KEY,
-                             .name = buf_slice(&s->host_keys[i].type),
-                             .key = buf_slice(&s->host_keys[i].blob)};
-        TRY(send_message(c->ipc, &m, NULL, 0));
-    }
-    struct role_msg m = {.kind = ROLE_MSG_START,
-                         .connection = c->id,
-                         .address = slice_text(c->address),
-                         .port = c->port,
-                         .local_address = slice_text(c->local_address),
-                         .local_port = c->local_port};
-    return send_message(c->ipc, &m, &banner_fd, banner_fd >= 0 ? 1 : 0);
-}
-
-static enum err start_worker(struct connection *c, int in, int out)
+static enum err start_process(struct connection *c)
 {
     struct server_options options;
     struct report report;
-    int config_fd = -1, banner_fd = -1;
-    struct connection_facts facts = {.host = c->address,
-                                     .address = c->address,
-                                     .local_address = c->local_address,
-                                     .local_port = c->local_port};
+    const struct connection_facts facts = {.host = c->host,
+                                           .address = c->address,
+                                           .local_address = c->local_address,
+                                           .local_port = c->local_port};
     server_options_init(&options);
     report_init(&report);
     enum err err = sshd_config_resolve(c->supervisor->config, &facts, &options, &report);
     if (err == OK)
-        err = config_text_to_fd(&options, &config_fd);
+        err = take_process(c);
     if (err == OK)
-        err = spawn_worker(c, in, out, config_fd, options.log_level);
-    if (err == OK)
-        err = config_text_banner(&options, &banner_fd);
-    if (err == OK)
-        err = greet_worker(c, banner_fd);
+        err = send_start(c, &options);
     if (err == OK)
         session_order_init(&c->order, (unsigned)options.max_auth_tries);
     if (err == OK && options.login_grace_time_s) {
@@ -438,10 +368,6 @@ static enum err start_worker(struct connection *c, int in, int out)
         loop_timer_start(c->grace, (uint64_t)options.login_grace_time_s * MS_PER_S);
     }
     config_text_log_report(&report);
-    if (config_fd >= 0)
-        close(config_fd);
-    if (banner_fd >= 0)
-        close(banner_fd);
     report_done(&report);
     server_options_done(&options);
     return err;
@@ -460,63 +386,95 @@ static void find_local_address(struct connection *c, int fd)
     }
 }
 
-void connection_start(struct supervisor *s, int in, int out, const char *from, uint16_t port)
+struct connection *connection_new(struct supervisor *s, uint32_t id)
 {
     struct connection *c = NEW(struct connection);
     c->supervisor = s;
-    c->id = ++s->last_id;
-    c->config_fd = -1;
-    snprintf(c->address, sizeof(c->address), "%s", from);
-    c->port = port;
-    find_local_address(c, in);
+    c->id = id;
+    c->config_fd = c->ticket_fd = c->in_fd = c->out_fd = -1;
+    server_options_init(&c->options);
+    string_list_init(&c->group_names);
+    string_list_init(&c->steps);
+    buf_init_secret(&c->record, ROLE_MSG_RECORD_MAX);
+    buf_init_secret(&c->question, ROLE_MSG_MAX);
+    buf_init(&c->groups, ROLE_MSG_GROUPS_MAX);
+    buf_init(&c->used_keys, ROLE_MSG_USED_MAX);
     buf_init(&c->signing_hash, ROLE_MSG_HASH_MAX);
     buf_init(&c->session_id, ROLE_MSG_HASH_MAX);
     buf_init(&c->signing_key, ROLE_MSG_KEY_MAX);
     buf_init(&c->host_key, ROLE_MSG_KEY_MAX);
     buf_init(&c->login_key, ROLE_MSG_KEY_MAX);
     buf_init(&c->key_options, ROLE_MSG_OPTIONS_MAX);
+    buf_init(&c->fingerprint, ROLE_MSG_TEXT_MAX);
     list_init(&c->launches);
     list_append(&s->connections, &c->link);
-    enum err err = start_worker(c, in, out);
+    return c;
+}
+
+void connection_start(struct supervisor *s, int in, int out, const char *from, uint16_t port)
+{
+    struct connection *c = connection_new(s, ++s->last_id);
+    snprintf(c->address, sizeof(c->address), "%s", from);
+    c->host = mem_strdup(from);
+    c->port = port;
+    find_local_address(c, in);
+    c->in_fd = fcntl(in, F_DUPFD_CLOEXEC, 3);
+    c->out_fd = out == in ? c->in_fd : fcntl(out, F_DUPFD_CLOEXEC, 3);
+    enum err err = c->in_fd >= 0 && c->out_fd >= 0 ? OK : ERR_IO;
+    if (err == OK) {
+        set_nonblocking(c->in_fd); /* its processes may not change a descriptor */
+        set_nonblocking(c->out_fd);
+        err = start_process(c);
+    }
+    connection_fill_ready(s);
     if (err == OK)
         return;
     log_error("cannot serve %s port %u: %s", c->address, c->port, err_name(err));
     connection_free(c);
     if (s->setup.is_inetd)
-        supervisor_end(s, 255);
+        supervisor_end(s, STATUS_FAILED);
 }
 
-void connection_tell_end(struct connection *c)
+/* ---- a new configuration ---- */
+
+void connection_reload(struct connection *c)
 {
-    if (c->worker)
-        child_kill(c->worker, c->order.phase == SESSION_OK ? SIGTERM : SIGKILL);
+    if (!connection_is_at_work(c) || connection_resolve(c) != OK)
+        return;
+    const struct role_msg m = {.kind = ROLE_MSG_OPTIONS, .connection = c->id};
+    if (tell(c, &m, &c->config_fd, 1) != OK)
+        connection_cut(c, "its worker takes no options");
 }
 
 void connection_free(struct connection *c)
 {
     list_remove(&c->link);
-    if (c->authz)
-        child_kill(c->authz, SIGKILL); /* nobody waits for its answer any more */
-    end_question(c);
-    ipc_close(c->ipc);
-    if (c->worker) {
-        child_kill(c->worker, SIGKILL);
-        child_forget(c->worker);
+    connection_end_question(c);
+    loop_timer_close(c->refusal);
+    loop_timer_close(c->grace);
+    if (c->pre) {
+        offspring_kill(c->pre, SIGKILL);
+        offspring_forget(c->pre);
     }
     LIST_FOR (l, &c->launches, struct launch, link) {
         child_forget(l->child); /* it sees the worker's end, and is reaped */
         mem_free(l);
     }
-    loop_timer_close(c->grace);
+    close_socket(c);
     if (c->config_fd >= 0)
         close(c->config_fd);
+    if (c->ticket_fd >= 0)
+        close(c->ticket_fd);
+    server_options_done(&c->options);
+    string_list_done(&c->group_names);
+    string_list_done(&c->steps);
     mem_free(c->user);
     mem_free(c->login);
-    buf_done(&c->signing_hash);
-    buf_done(&c->signing_key);
-    buf_done(&c->session_id);
-    buf_done(&c->host_key);
-    buf_done(&c->login_key);
-    buf_done(&c->key_options);
+    mem_free(c->host);
+    struct buf *const bufs[] = {&c->record,      &c->question,    &c->groups,       &c->used_keys,
+                                &c->signing_key, &c->session_id,  &c->signing_hash, &c->host_key,
+                                &c->login_key,   &c->key_options, &c->fingerprint};
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_done(bufs[i]);
     mem_free(c);
 }

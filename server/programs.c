@@ -16,8 +16,8 @@
 
 const char *program_name(enum program program)
 {
-    static const char *const names[PROGRAM_COUNT] = {"aditd-sign", "aditd-authz", "aditd-work",
-                                                     "aditd-session"};
+    static const char *const names[PROGRAM_COUNT] = {
+        "aditd-sign", "aditd-pre", "aditd-authz", "aditd-work", "aditd-session", "aditd-resolve"};
     return names[program];
 }
 

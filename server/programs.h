@@ -10,9 +10,11 @@
 
 enum program {
     PROGRAM_SIGN,
+    PROGRAM_PRE,
     PROGRAM_AUTHZ,
     PROGRAM_WORK,
     PROGRAM_SESSION,
+    PROGRAM_RESOLVE,
     PROGRAM_COUNT,
 };
 

@@ -157,7 +157,6 @@ static const struct field ticket_fields[] = {
     BYTES(FIELD_TEXT, options, ROLE_MSG_OPTIONS_MAX),
     BYTES(FIELD_BYTES, host_key, ROLE_MSG_KEY_MAX),
     BYTES(FIELD_HASH, session_id, ROLE_MSG_HASH_MAX),
-    BYTES(FIELD_TEXT, text, ROLE_MSG_TEXT_MAX), /* the methods that logged in */
     ENDS,
     END,
 };
@@ -180,18 +179,6 @@ static const struct field bind_fields[] = {
 static const struct field bound_fields[] = {
     NUMBER(FIELD_U32, tag),
     NUMBER(FIELD_U32, error_number),
-    END,
-};
-static const struct field resolve_fields[] = {
-    NUMBER(FIELD_U32, tag),
-    NUMBER(FIELD_U32, family),
-    BYTES(FIELD_TEXT, host, ROLE_MSG_HOST_MAX),
-    END,
-};
-static const struct field resolved_fields[] = {
-    NUMBER(FIELD_U32, tag),
-    BYTES(FIELD_BYTES, body, ROLE_MSG_BODY_MAX),
-    BYTES(FIELD_TEXT, text, ROLE_MSG_TEXT_MAX),
     END,
 };
 static const struct field session_fields[] = {NUMBER(FIELD_U32, connection), SESSION, END};
@@ -234,7 +221,7 @@ static const struct {
     {ROLE_MSG_KILL, kill_fields, {{ROLE_SUPERVISOR, ROLE_ZYGOTE}}},
     {ROLE_MSG_SANDBOX, sandbox_fields, {{ROLE_SUPERVISOR, ROLE_PRE}, {ROLE_SUPERVISOR, ROLE_WORK},
                                         {ROLE_SUPERVISOR, ROLE_SIGN}, {ROLE_SUPERVISOR, ROLE_RESOLVE}}},
-    {ROLE_MSG_START, start_fields, {{ROLE_SUPERVISOR, ROLE_PRE}, {ROLE_SUPERVISOR, ROLE_WORK}}},
+    {ROLE_MSG_START, start_fields, {{ROLE_SUPERVISOR, ROLE_PRE}}},
     {ROLE_MSG_SIGN, sign_fields, {{ROLE_PRE, ROLE_SUPERVISOR}, {ROLE_WORK, ROLE_SUPERVISOR},
                                   {ROLE_SUPERVISOR, ROLE_SIGN}}},
     {ROLE_MSG_SIGNATURE, signature_fields, {{ROLE_SIGN, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_PRE},
@@ -244,26 +231,24 @@ static const struct {
     {ROLE_MSG_WHO, who_fields, {{ROLE_PRE, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_AUTHZ}}},
     {ROLE_MSG_ACCOUNT, account_fields, {{ROLE_AUTHZ, ROLE_SUPERVISOR}}},
     {ROLE_MSG_METHODS, text_fields, {{ROLE_SUPERVISOR, ROLE_PRE}}},
-    {ROLE_MSG_AUTH, auth_fields, {{ROLE_PRE, ROLE_SUPERVISOR}, {ROLE_WORK, ROLE_SUPERVISOR}}},
+    {ROLE_MSG_AUTH, auth_fields, {{ROLE_PRE, ROLE_SUPERVISOR}}},
     {ROLE_MSG_AUTHZ, authz_fields, {{ROLE_SUPERVISOR, ROLE_AUTHZ}}},
     {ROLE_MSG_PROMPT, body_fields, {{ROLE_AUTHZ, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_PRE}}},
     {ROLE_MSG_RESPONSE, body_fields, {{ROLE_PRE, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_AUTHZ}}},
-    {ROLE_MSG_ANSWER, answer_fields, {{ROLE_AUTHZ, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_PRE},
-                                   {ROLE_SUPERVISOR, ROLE_WORK}}},
+    {ROLE_MSG_ANSWER, answer_fields, {{ROLE_AUTHZ, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_PRE}}},
     {ROLE_MSG_HANDOVER, handover_fields, {{ROLE_PRE, ROLE_SUPERVISOR}}},
     {ROLE_MSG_ADOPT, adopt_fields, {{ROLE_SUPERVISOR, ROLE_WORK}}},
     {ROLE_MSG_ADOPTED, connection_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     {ROLE_MSG_TICKET, ticket_fields, {{ROLE_STORE, ROLE_WORK}, {ROLE_STORE, ROLE_SUPERVISOR}}},
     {ROLE_MSG_REGISTER, register_fields, {{ROLE_WORK, ROLE_SUPERVISOR}, {ROLE_SIGN, ROLE_SUPERVISOR},
-                                          {ROLE_STORE, ROLE_SUPERVISOR}}},
+                                          {ROLE_STORE, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_WORK},
+                                          {ROLE_SUPERVISOR, ROLE_SIGN}}},
     {ROLE_MSG_HELD, connection_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     {ROLE_MSG_CLOSED, closed_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     {ROLE_MSG_OPTIONS, connection_fields, {{ROLE_SUPERVISOR, ROLE_WORK}}},
     {ROLE_MSG_BIND, bind_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     {ROLE_MSG_BOUND, bound_fields, {{ROLE_SUPERVISOR, ROLE_WORK}}},
     {ROLE_MSG_RESOLVER, none, {{ROLE_SUPERVISOR, ROLE_RESOLVE}, {ROLE_SUPERVISOR, ROLE_WORK}}},
-    {ROLE_MSG_RESOLVE, resolve_fields, {{ROLE_WORK, ROLE_RESOLVE}}},
-    {ROLE_MSG_RESOLVED, resolved_fields, {{ROLE_RESOLVE, ROLE_WORK}}},
     {ROLE_MSG_SESSION, session_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     {ROLE_MSG_LAUNCH, launch_fields, {{ROLE_SUPERVISOR, ROLE_SESSION}}},
     {ROLE_MSG_STARTED, none, {{ROLE_SESSION, ROLE_WORK}}},

@@ -54,8 +54,6 @@ enum role_msg_kind {
     ROLE_MSG_BIND,         /* a worker's question: a privileged port to listen on */
     ROLE_MSG_BOUND,        /* its answer, with the descriptor; error_number: why not */
     ROLE_MSG_RESOLVER,     /* to aditd-resolve or a worker, with a descriptor: speak over this */
-    ROLE_MSG_RESOLVE,      /* a worker's question: addresses of a name */
-    ROLE_MSG_RESOLVED,     /* its answer: body, a list of (family, address bytes); or text */
     ROLE_MSG_SESSION,      /* a worker's question, with a descriptor: start this session */
     ROLE_MSG_LAUNCH,       /* the same to aditd-session, with what the supervisor knows itself */
     ROLE_MSG_STARTED,      /* to the worker: its descriptors (terminal; or stdin, stdout, stderr) */
@@ -112,7 +110,7 @@ struct role_msg {
     uint32_t is_partial;      /* ANSWER to aditd-pre: one step is done, text are the next methods */
     struct slice options;     /* ANSWER: what restricts the login, as options of authorized_keys */
     struct slice fingerprint; /* ANSWER: "ED25519 SHA256:..." */
-    struct slice text;        /* ANSWER: why not, for the log; RESOLVED: likewise */
+    struct slice text;        /* ANSWER: why not, for the log */
     /* ACCOUNT, SANDBOX, TICKET: whose uid. */
     uint32_t is_known; /* ACCOUNT: there is such an account, and it may be used at all */
     uint32_t has_uid;  /* SANDBOX: become uid, gid, groups. 0: stay who you are */

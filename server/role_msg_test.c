@@ -103,9 +103,6 @@ static void a_message_comes_from_its_own_side_only(void **state UNUSED)
     } others[] = {
         {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_PRE},
         {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_WORK},
-        {ROLE_MSG_START, ROLE_SUPERVISOR, ROLE_WORK},
-        {ROLE_MSG_AUTH, ROLE_WORK, ROLE_SUPERVISOR},
-        {ROLE_MSG_ANSWER, ROLE_SUPERVISOR, ROLE_WORK},
         {ROLE_MSG_READY, ROLE_PRE, ROLE_SUPERVISOR},
         {ROLE_MSG_SANDBOX, ROLE_SUPERVISOR, ROLE_PRE},
         {ROLE_MSG_SANDBOX, ROLE_SUPERVISOR, ROLE_SIGN},
@@ -123,6 +120,8 @@ static void a_message_comes_from_its_own_side_only(void **state UNUSED)
         {ROLE_MSG_TICKET, ROLE_STORE, ROLE_WORK},
         {ROLE_MSG_REGISTER, ROLE_SIGN, ROLE_SUPERVISOR},
         {ROLE_MSG_REGISTER, ROLE_STORE, ROLE_SUPERVISOR},
+        {ROLE_MSG_REGISTER, ROLE_SUPERVISOR, ROLE_WORK},
+        {ROLE_MSG_REGISTER, ROLE_SUPERVISOR, ROLE_SIGN},
         {ROLE_MSG_RESOLVER, ROLE_SUPERVISOR, ROLE_WORK},
     };
     for (size_t i = 0; i < ARRAY_LEN(role_msg_samples); i++) {

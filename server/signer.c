@@ -35,7 +35,9 @@ static void sign_message(void *owner, enum err err, struct slice bytes, const in
         return; /* its exit comes, and ends the server */
     }
     if (m.kind == ROLE_MSG_SIGNATURE)
-        connection_signed(s, m.connection, m.signature);
+        connection_signed(s, &m);
+    else if (m.kind == ROLE_MSG_PROOF)
+        connection_proved(s, &m);
     else if (s->is_serving)
         log_error("aditd-sign told its keys twice");
     else if (m.kind == ROLE_MSG_HOST_KEY)
@@ -60,7 +62,7 @@ static void sign_exited(void *owner, int status, int signal_number)
 enum err signer_start(struct supervisor *s)
 {
     int pair[2];
-    const char *arguments[8 + ARGUMENTS_MAX] = {NULL};
+    const char *arguments[12 + ARGUMENTS_MAX] = {NULL};
     size_t n = 0;
     supervisor_child_arguments(s, PROGRAM_SIGN, s->options.log_level, arguments);
     while (arguments[n])

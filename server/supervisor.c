@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,12 @@
 #include "server/admission.h"
 #include "server/config_text.h"
 #include "server/role_log.h"
+#include "server/run_folder.h"
 #include "server/supervisor_internal.h"
 
 #define FAMILIES_MAX   16
-#define END_MS         3000 /* what workers get to say goodbye */
+#define END_MS         3000 /* what a connection of inetd mode gets to say goodbye */
+#define NOBODY         65534
 #define FD_SPARE       8
 #define STATUS_REFUSED 255
 
@@ -24,7 +27,7 @@ static const char *const level_names[] = {"QUIET",   "FATAL",  "ERROR",  "INFO",
                                           "VERBOSE", "DEBUG1", "DEBUG2", "DEBUG3"};
 
 void supervisor_child_arguments(const struct supervisor *s, enum program program,
-                                enum log_level level, const char *arguments[8])
+                                enum log_level level, const char *arguments[12])
 {
     size_t n = 0;
     CHECK(level < ARRAY_LEN(level_names));
@@ -34,6 +37,48 @@ void supervisor_child_arguments(const struct supervisor *s, enum program program
     arguments[n++] = "-l";
     arguments[n++] = level_names[level];
     arguments[n] = NULL;
+}
+
+static void zygote_arguments_of(void *owner, enum program program, const char *arguments[12])
+{
+    const struct supervisor *s = owner;
+    size_t n = 0;
+    supervisor_child_arguments(s, program, s->options.log_level, arguments);
+    while (arguments[n])
+        n++;
+    if (program == PROGRAM_WORK)
+        arguments[n++] = s->comeback_path;
+    CHECK(n < 12);
+}
+
+void supervisor_role_sandbox(struct role_msg *m)
+{
+    static const char *const accounts[] = {"aditd", "sshd", "nobody"};
+    if (geteuid() != 0)
+        return;
+    m->has_uid = true;
+    m->uid = m->gid = NOBODY;
+    m->root = slice_text(run_folder_empty());
+    for (size_t i = 0; i < ARRAY_LEN(accounts); i++) {
+        const struct passwd *pw = getpwnam(accounts[i]);
+        if (!pw || pw->pw_uid == 0)
+            continue;
+        m->uid = pw->pw_uid;
+        m->gid = pw->pw_gid;
+        return;
+    }
+}
+
+enum err supervisor_tell_keys(const struct supervisor *s,
+                              enum err (*send)(void *to, const struct role_msg *m), void *to)
+{
+    for (size_t i = 0; i < s->host_key_count; i++) {
+        const struct role_msg m = {.kind = ROLE_MSG_HOST_KEY,
+                                   .name = buf_slice(&s->host_keys[i].type),
+                                   .key = buf_slice(&s->host_keys[i].blob)};
+        TRY(send(to, &m));
+    }
+    return OK;
 }
 
 /* ---- the end ---- */
@@ -60,6 +105,22 @@ static void give_up_waiting(void *owner)
     loop_stop(s->loop);
 }
 
+/* Who is logged in stays so: the workers need no supervisor, and find the next one. */
+static void let_connections_go(struct supervisor *s)
+{
+    LIST_FOR (c, &s->connections, struct connection, link) {
+        if (!connection_is_at_work(c))
+            connection_free(c);
+        else if (s->setup.is_inetd && c->worker)
+            worker_kill(c->worker, SIGTERM);
+    }
+}
+
+static bool is_waiting(const struct supervisor *s)
+{
+    return s->setup.is_inetd && !list_is_empty(&s->connections);
+}
+
 void supervisor_end(struct supervisor *s, int status)
 {
     bool is_first = !s->is_ending;
@@ -67,13 +128,14 @@ void supervisor_end(struct supervisor *s, int status)
     if (is_first) {
         s->status = status;
         close_listeners(s);
+        comeback_close(s);
         remove_pid_file(s);
-        LIST_FOR (c, &s->connections, struct connection, link)
-            connection_tell_end(c);
+        connection_empty_ready(s);
+        let_connections_go(s);
         s->end_timer = loop_timer_new(s->loop, give_up_waiting, s);
         loop_timer_start(s->end_timer, END_MS);
     }
-    if (!list_is_empty(&s->connections))
+    if (is_waiting(s))
         return;
     signer_end(s); /* it ends then, is reaped, and comes back here */
     if (!s->sign)
@@ -240,6 +302,7 @@ void supervisor_keys_known(struct supervisor *s)
         return;
     }
     s->is_serving = true;
+    connection_fill_ready(s);
     if (s->setup.is_inetd) {
         serve_inherited(s);
         return;
@@ -253,6 +316,9 @@ void supervisor_keys_known(struct supervisor *s)
         supervisor_end(s, STATUS_REFUSED);
         return;
     }
+    if (comeback_listen(s) != OK)
+        log_error("%s cannot be made: workers of an earlier server do not find this one",
+                  s->comeback_path);
     write_pid_file(s);
     say_ready(s);
 }
@@ -286,7 +352,9 @@ static void reload(struct supervisor *s)
     s->options = options;
     log_set_level(options.log_level);
     write_pid_file(s);
-    log_info("Received SIGHUP; new connections get the new configuration. Addresses to listen on "
+    LIST_FOR (c, &s->connections, struct connection, link)
+        connection_reload(c);
+    log_info("Received SIGHUP; all connections have the new configuration. Addresses to listen on "
              "and host keys change with a restart.");
 }
 
@@ -304,14 +372,39 @@ static void on_signal(void *owner, int signal_number)
 
 /* ---- life ---- */
 
+/* Numbers of a server that was there before must not come again: its workers still use them. */
+static uint32_t random_id(void)
+{
+    uint32_t id = 0;
+    if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
+        id = (uint32_t)getpid() << 16;
+    return id;
+}
+
+/* Where this server's workers find its successor: one that listens at the same first address. */
+static char *comeback_path(const struct supervisor *s)
+{
+    const struct listen_address *first = s->options.listen_addresses;
+    for (size_t i = 0; i < s->options.listen_address_count; i++) {
+        if (is_wanted_port(s, s->options.listen_addresses[i].port)) {
+            first = &s->options.listen_addresses[i];
+            break;
+        }
+    }
+    return first ? run_folder_socket(first->host, first->port) : NULL;
+}
+
 static void free_all(struct supervisor *s)
 {
-    LIST_FOR (c, &s->connections, struct connection, link) {
-        /* Whoever still says goodbye may do so: only its supervisor goes. */
-        child_forget(c->worker);
-        c->worker = NULL;
-        connection_free(c);
-    }
+    LIST_FOR (c, &s->connections, struct connection, link)
+        connection_free(c); /* its worker keeps the socket */
+    LIST_FOR (w, &s->workers, struct worker, link)
+        worker_free(w);
+    connection_empty_ready(s);
+    comeback_close(s);
+    resolver_end(s);
+    zygotes_free(s->zygotes);
+    mem_free(s->comeback_path);
     signer_end(s);
     child_forget(s->sign);
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
@@ -331,6 +424,11 @@ int supervisor_run(const struct supervisor_setup *setup)
     struct supervisor s = {.setup = *setup, .config = setup->config};
     struct report report;
     list_init(&s.connections);
+    list_init(&s.workers);
+    list_init(&s.ready);
+    list_init(&s.comers);
+    s.last_id = random_id();
+    s.shards = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
     report_init(&report);
     server_options_init(&s.options);
     s.loop = loop_new();
@@ -339,6 +437,11 @@ int supervisor_run(const struct supervisor_setup *setup)
     enum err err = sshd_config_resolve(s.config, NULL, &s.options, &report);
     config_text_log_report(&report);
     report_done(&report);
+    if (err == OK)
+        err = run_folder_make();
+    if (err == OK && !s.setup.is_inetd)
+        s.comeback_path = comeback_path(&s);
+    s.zygotes = zygotes_new(s.loop, s.setup.programs, zygote_arguments_of, &s);
     if (err == OK)
         err = signer_start(&s);
     if (err == OK)

@@ -1,19 +1,23 @@
 /*
- * What supervisor.c (listeners, signals, life), signer.c (aditd-sign) and connection.c (a worker
- * and its questions) share.
+ * What the supervisor's rooms share: supervisor.c (listeners, signals, life), signer.c
+ * (aditd-sign), connection.c (a connection from accept to hand-over), connection_auth.c (its login
+ * questions), connection_launch.c (its sessions), workers.c (aditd-work), comeback.c (workers that
+ * outlived another supervisor), resolver.c (aditd-resolve).
  */
 #ifndef ADIT_SERVER_SUPERVISOR_INTERNAL_H
 #define ADIT_SERVER_SUPERVISOR_INTERNAL_H
 
 #include "base/list.h"
 #include "io/child.h"
-#include "io/ipc.h"
 #include "io/listener.h"
-#include "server/role_msg.h"
+#include "server/auth_methods.h"
+#include "server/crash_guard.h"
+#include "server/offspring.h"
 #include "server/session_order.h"
 #include "server/supervisor.h"
 
 #define HOST_KEYS_MAX 32
+#define PRE_READY     4 /* processes that wait for a connection */
 
 struct host_key {
     struct buf type, blob;
@@ -30,38 +34,90 @@ struct supervisor {
     size_t listener_count;
     struct child *sign;
     struct ipc *sign_ipc;
+    struct child *resolve;
+    struct ipc *resolve_ipc; /* NULL: not started, or dead */
     struct host_key host_keys[HOST_KEYS_MAX];
     size_t host_key_count;
+    struct zygotes *zygotes;
+    struct list ready; /* struct pre_ready */
+    unsigned ready_count;
+    struct list workers;
+    struct list connections;
+    struct list comers; /* processes that came by themselves and were not believed yet */
+    unsigned comer_count;
+    struct ipc_listener *comeback;
+    char *comeback_path; /* NULL: none */
+    struct crash_guard crashes;
+    unsigned shards; /* workers of one unit that share its connections: one a core */
     bool is_serving; /* all keys are known, and it listens */
     bool is_ending, has_pid_file;
     int status;
-    struct list connections;
     uint32_t last_id;
     uint64_t drops;
 };
 
-/* A connection: its worker, and the question that is out. */
+/* An aditd-pre that no connection has yet. */
+struct pre_ready {
+    struct list link;
+    struct supervisor *supervisor;
+    struct offspring *process;
+};
+
+/* An aditd-work: what tells its connections from those of others, and the way to it. */
+struct worker {
+    struct list link;
+    struct supervisor *supervisor;
+    struct buf identity; /* account, groups, unit */
+    struct buf unit;
+    char *user;
+    uint32_t uid;
+    struct offspring *process; /* NULL: it was there before this supervisor */
+    struct ipc *ipc;           /* then */
+    unsigned connections;
+    bool is_leaving; /* told to end */
+};
+
+/* A connection, from accept to its end. */
 struct connection {
     struct list link;
     struct supervisor *supervisor;
     uint32_t id;
     char address[ROLE_MSG_ADDRESS_MAX], local_address[ROLE_MSG_ADDRESS_MAX];
+    char *host; /* the peer's name, or its address */
     uint16_t port, local_port;
     struct session_order order;
-    struct child *worker;
-    struct ipc *ipc;
+    /* Before the hand-over. */
+    struct offspring *pre;
+    int in_fd, out_fd; /* ours until a worker has them; may be one; -1: none */
     struct loop_timer *grace;
-    /* The login question that is out. */
-    struct child *authz;
-    struct ipc *authz_ipc;
-    bool has_signature, is_first_refusal_said;
-    int config_fd; /* effective for this user; -1 before the first question */
-    char *login;   /* the name as it came, fixed by the first question; NULL before */
-    char *user;    /* the account it names */
-    /* Of the login that was allowed, for its sessions. */
-    struct buf login_key, key_options;
+    struct buf record; /* aditd-pre's, until a worker is told */
+    int status;        /* for inetd mode */
+    /* The login. */
+    struct offspring *authz;
+    bool is_account_known; /* authz has said who it is: it waits for the question */
+    struct buf question;   /* AUTHZ, until then */
+    bool is_login;         /* the question that is out would log the user in */
+    const char *method;    /* its name */
+    bool is_first_refusal_said, has_tried;
+    struct loop_timer *refusal; /* refusals leave on a grid of time */
+    uint64_t asked_ms;
+    int config_fd;                 /* effective for this user; -1 before WHO is answered */
+    struct server_options options; /* the same */
+    char *login;                   /* the name as it came, fixed by WHO; NULL before */
+    char *user;                    /* the account it names */
+    bool is_user_known;
+    uint32_t uid, gid;
+    struct buf groups; /* u32 each */
+    struct string_list group_names;
+    struct string_list steps; /* AuthenticationMethods: what was done */
+    struct buf used_keys;
+    /* Of the login that was allowed. */
+    struct buf login_key, key_options, fingerprint;
+    int ticket_fd;
+    struct worker *worker;
     struct list launches;
-    unsigned launch_count, max_sessions;
+    unsigned launch_count;
+    uint64_t proved; /* a bit for each host key: each is proved once */
     /* From what aditd-sign signed. */
     struct buf signing_hash, signing_key;
     struct buf session_id, host_key;
@@ -77,7 +133,13 @@ struct launch {
 /* supervisor.c */
 void supervisor_end(struct supervisor *s, int status);
 void supervisor_child_arguments(const struct supervisor *s, enum program program,
-                                enum log_level level, const char *arguments[8]);
+                                enum log_level level, const char *arguments[12]);
+/* The account that unprivileged roles run as: SANDBOX for them. Borrows static text. */
+void supervisor_role_sandbox(struct role_msg *m);
+/* Each host key as a HOST_KEY message. */
+enum err supervisor_tell_keys(const struct supervisor *s,
+                              enum err (*send)(void *to, const struct role_msg *m),
+                              void *to) MUST_USE;
 
 /* signer.c: starts aditd-sign; supervisor_keys_known comes, or the supervisor ends. */
 enum err signer_start(struct supervisor *s) MUST_USE;
@@ -88,10 +150,60 @@ void supervisor_keys_known(struct supervisor *s);
 /* connection.c */
 /* in and out stay the caller's. from is "UNKNOWN" where there is no socket. */
 void connection_start(struct supervisor *s, int in, int out, const char *from, uint16_t port);
-void connection_signed(struct supervisor *s, uint32_t id, struct slice signature);
-/* The server ends: who is logged in is told, the others are cut. */
-void connection_tell_end(struct connection *c);
+struct connection *connection_new(struct supervisor *s, uint32_t id);
+void connection_fill_ready(struct supervisor *s);
+void connection_empty_ready(struct supervisor *s);
+void connection_signed(struct supervisor *s, const struct role_msg *m);
+void connection_proved(struct supervisor *s, const struct role_msg *m);
+/* What its worker asks; the descriptors stay the caller's. */
+void connection_worker_message(struct connection *c, const struct role_msg *m, const int *fds,
+                               size_t fd_count);
+struct connection *connection_find(struct supervisor *s, uint32_t id);
+/* A connection that breaks the rules, or cannot be served. */
+void connection_cut(struct connection *c, const char *why);
+/* Its end, told to inetd mode and to an ending supervisor. */
+void connection_ended(struct connection *c, int status);
+/* The configuration is new. */
+void connection_reload(struct connection *c);
 void connection_free(struct connection *c);
 unsigned connections_waiting(const struct supervisor *s);
+bool connection_is_at_work(const struct connection *c);
+
+/* connection_auth.c */
+void connection_on_who(struct connection *c, const struct role_msg *m);
+void connection_on_auth(struct connection *c, const struct role_msg *m);
+void connection_on_response(struct connection *c, const struct role_msg *m);
+void connection_end_question(struct connection *c);
+/* Facts and options of the user: config_fd and options. */
+enum err connection_resolve(struct connection *c) MUST_USE;
+enum err connection_keep(struct buf *to, struct slice bytes) MUST_USE;
+
+/* connection_launch.c */
+void connection_on_session(struct connection *c, const struct role_msg *m, const int *fds,
+                           size_t fd_count);
+
+/* workers.c */
+/* Finds or makes the worker for a login, and gives the connection to it. */
+enum err workers_adopt(struct connection *c) MUST_USE;
+enum err worker_send(struct worker *w, const struct role_msg *m, const int *fds,
+                     size_t fd_count) MUST_USE;
+void worker_identity(uint32_t uid, uint32_t gid, struct slice groups, const char *user,
+                     struct slice unit, struct buf *out);
+/* One that came by itself. */
+struct worker *worker_new(struct supervisor *s, const char *user, uint32_t uid);
+void worker_message(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count);
+/* A connection of it has ended: without any it is let go. */
+void worker_release(struct worker *w);
+void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number);
+void worker_kill(struct worker *w, int signal_number);
+void worker_free(struct worker *w);
+
+/* resolver.c: joins a worker to aditd-resolve. */
+enum err resolver_introduce(struct supervisor *s, struct worker *w) MUST_USE;
+void resolver_end(struct supervisor *s);
+
+/* comeback.c */
+enum err comeback_listen(struct supervisor *s) MUST_USE;
+void comeback_close(struct supervisor *s);
 
 #endif

@@ -1,477 +1,286 @@
 /*
- * aditd-work: one connection, from its first byte to its last. It holds no private key and decides
- * about no login: signatures and verdicts are questions to the supervisor, and what a user may do
- * comes with the verdict.
+ * aditd-work: connections of one account, under its uid, on one loop. Each was logged in elsewhere
+ * and handed over. It holds no private key, and what a user may do comes with the ticket. It
+ * outlives its supervisor: one that was started anew hears from it who it is and whom it has.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/authorized_keys.h"
 #include "io/ipc.h"
-#include "server/config_text.h"
-#include "server/idle.h"
+#include "io/resolver.h"
 #include "server/role.h"
-#include "server/session.h"
-#include "tunnel/accept_agent.h"
-#include "tunnel/accept_direct.h"
-#include "tunnel/accept_tun.h"
-#include "wire/namelist.h"
-#include "wire/numbers.h"
+#include "server/role_sandbox.h"
+#include "server/work_connection.h"
+#include "server/zygote.h"
 
-#define IDENT           "SSH-2.0-adit_" ADIT_VERSION
-#define HOST_KEYS_MAX   32
-#define QUEUE_CAP       (1024 * 1024)
-#define STATUS_PROTOCOL 255
-#define BANNER_STEP     16384
+#define STATUS_FAILED 255
+#define RETRY_MS      100 /* looking for a new supervisor */
+#define ADOPT_FDS     4   /* in, out, options, ticket */
 
-struct work {
+struct held {
+    struct list link;
+    struct work_connection *connection;
+};
+
+struct worker {
     struct loop *loop;
-    struct ipc *ipc;
+    struct ipc *supervisor; /* NULL: away */
+    struct loop_timer *retry;
     struct loop_signal *term;
-    struct link *link;
-    struct crypto *crypto;
-    struct rng *rng;
-    struct transport_config transport;
-    struct transport_host_key host_keys[HOST_KEYS_MAX];
-    size_t host_key_count;
-    char *host_key_algorithms;
-    char *address, *local_address;
-    uint32_t port, local_port;
-    char *user; /* NULL before the first login question */
-    struct server_options options;
-    struct key_options key;
-    struct policy policy;
-    struct accept_direct *direct;
-    struct accept_tun *tun;
-    struct accept_agent *agent;
-    struct accept_listen *listen;
-    struct sessions *sessions;
-    struct idle *idle;
-    bool is_up, is_openssh; /* the client */
-    struct buf banner;
+    struct work_host host;
+    struct resolver *resolver;
+    struct server_keys keys;
+    struct list held;
+    size_t count;
+    const char *register_path; /* NULL: none is there to come back */
+    struct buf unit;
     int status;
 };
 
-static void tell_supervisor(struct work *w, const struct role_msg *m)
-{
-    struct buf bytes;
-    buf_init(&bytes, ROLE_MSG_MAX);
-    if (!w->ipc || role_msg_encode(m, &bytes) != OK ||
-        ipc_send(w->ipc, buf_slice(&bytes), NULL, 0) != OK)
-        link_fail(w->link, ERR_IO, SSH_DISCONNECT_BY_APPLICATION, "the server cannot answer now");
-    buf_done(&bytes);
-}
+static void supervisor_message(void *owner, enum err err, struct slice bytes, const int *fds,
+                               size_t fd_count);
 
-/* A session's question goes the same way; a refusal to send is the session's alone. */
-static enum err ask_session(void *owner, const struct role_msg *m, int fd)
+/* ---- to the supervisor ---- */
+
+static enum err tell(void *owner, const struct role_msg *m, const int *fds, size_t fd_count)
 {
-    struct work *w = owner;
+    struct worker *w = owner;
     struct buf bytes;
     buf_init(&bytes, ROLE_MSG_MAX);
-    enum err err = w->ipc ? role_msg_encode(m, &bytes) : ERR_EOF;
+    enum err err = w->supervisor ? role_msg_encode(m, &bytes) : ERR_EOF;
     if (err == OK)
-        err = ipc_send(w->ipc, buf_slice(&bytes), &fd, 1);
+        err = ipc_send(w->supervisor, buf_slice(&bytes), fds, fd_count);
     buf_done(&bytes);
     return err;
 }
 
-/* ---- answers from the supervisor ---- */
-
-/* The user's own options and the key's: both are read before anything is allowed. */
-static enum err take_permissions(struct work *w, const struct role_msg *m, int config_fd)
+/* Nobody needs it any more: the supervisor said so by closing, or is away for ever. */
+static void end_if_empty(struct worker *w)
 {
-    const char *why;
-    struct server_options options;
-    server_options_init(&options);
-    enum err err = config_fd >= 0 ? config_text_from_fd(config_fd, &options) : ERR_PROTOCOL;
-    if (err == OK)
-        err = key_options_parse(m->options, &w->key, &why);
-    if (err != OK) {
-        server_options_done(&options);
-        return err;
+    if (w->count == 0 && !w->supervisor)
+        loop_stop(w->loop);
+}
+
+static void ended(void *owner, struct work_connection *c)
+{
+    struct worker *w = owner;
+    LIST_FOR (h, &w->held, struct held, link) {
+        if (h->connection != c)
+            continue;
+        list_remove(&h->link);
+        mem_free(h);
+        w->count--;
+        w->status = work_connection_status(c);
+        (void)!tell(w,
+                    &(struct role_msg){.kind = ROLE_MSG_CLOSED,
+                                       .connection = work_connection_id(c),
+                                       .status_ended = (uint32_t)w->status},
+                    NULL, 0);
+        work_connection_free(c);
+        break;
     }
-    /* The algorithm lists of the first options stay borrowed by the transport: only values move. */
-    struct server_options old = w->options;
-    w->options = options;
-    char *kept[] = {old.ciphers, old.macs, old.kex_algorithms, old.pubkey_accepted_algorithms};
-    w->options.ciphers = kept[0];
-    w->options.macs = kept[1];
-    w->options.kex_algorithms = kept[2];
-    w->options.pubkey_accepted_algorithms = kept[3];
-    old.ciphers = options.ciphers;
-    old.macs = options.macs;
-    old.kex_algorithms = options.kex_algorithms;
-    old.pubkey_accepted_algorithms = options.pubkey_accepted_algorithms;
-    server_options_done(&old);
-    log_set_level(w->options.log_level);
-    policy_make(&w->policy, &w->options, &w->key);
+    end_if_empty(w);
+}
+
+/* ---- a supervisor that was started anew ---- */
+
+static enum err introduce(struct worker *w)
+{
+    TRY(tell(w, &(struct role_msg){.kind = ROLE_MSG_REGISTER, .unit = buf_slice(&w->unit)}, NULL,
+             0));
+    LIST_FOR (h, &w->held, struct held, link) {
+        int ticket = work_connection_ticket(h->connection);
+        const struct role_msg m = {.kind = ROLE_MSG_HELD,
+                                   .connection = work_connection_id(h->connection)};
+        TRY(tell(w, &m, &ticket, 1));
+    }
+    LIST_FOR (h, &w->held, struct held, link)
+        work_connection_ask_again(h->connection);
     return OK;
 }
 
-static void on_answer(struct work *w, const struct role_msg *m, int config_fd)
+static void look_for_supervisor(void *owner)
 {
-    /* A query's yes brings no permissions; the link knows which of both was asked. */
-    if (m->is_allowed && config_fd >= 0 && take_permissions(w, m, config_fd) != OK) {
-        link_fail(w->link, ERR_CONFIG, SSH_DISCONNECT_BY_APPLICATION,
-                  "the server's options for this user cannot be read");
+    struct worker *w = owner;
+    int fd;
+    if (ipc_connect(w->register_path, &fd) == OK) {
+        w->supervisor = ipc_new(w->loop, fd, supervisor_message, w);
+        if (introduce(w) == OK) {
+            log_info("a supervisor is there again: %zu connections go on", w->count);
+            return;
+        }
+        ipc_close(w->supervisor);
+        w->supervisor = NULL;
+    }
+    loop_timer_start(w->retry, RETRY_MS);
+}
+
+static void supervisor_gone(struct worker *w)
+{
+    ipc_close(w->supervisor);
+    w->supervisor = NULL;
+    if (w->count > 0 && w->register_path)
+        loop_timer_start(w->retry, RETRY_MS);
+    end_if_empty(w);
+}
+
+/* ---- from the supervisor ---- */
+
+static struct work_connection *find(struct worker *w, uint32_t id)
+{
+    LIST_FOR (h, &w->held, struct held, link) {
+        if (work_connection_id(h->connection) == id)
+            return h->connection;
+    }
+    return NULL;
+}
+
+/* The descriptors are the connection's from here on. */
+static void on_adopt(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count)
+{
+    if (fd_count != ADOPT_FDS || find(w, m->connection)) {
+        log_error("the supervisor's hand-over is not whole");
+        for (size_t i = 0; i < fd_count; i++)
+            close(fds[i]);
         return;
     }
-    link_answer_auth(w->link, m->is_allowed);
+    const struct work_adoption adoption = {.connection = m->connection,
+                                           .record = m->record,
+                                           .in_fd = fds[0],
+                                           .out_fd = fds[1],
+                                           .config_fd = fds[2],
+                                           .ticket_fd = fds[3]};
+    struct work_connection *c;
+    enum err err = work_connection_new(&c, &w->host, &adoption);
+    if (err != OK) {
+        log_error("a connection cannot be taken over: %s", err_name(err));
+        (void)!tell(w,
+                    &(struct role_msg){.kind = ROLE_MSG_CLOSED,
+                                       .connection = m->connection,
+                                       .status_ended = STATUS_FAILED},
+                    NULL, 0);
+        return;
+    }
+    struct held *h = NEW(struct held);
+    h->connection = c;
+    list_append(&w->held, &h->link);
+    w->count++;
+    (void)!tell(w, &(struct role_msg){.kind = ROLE_MSG_ADOPTED, .connection = m->connection}, NULL,
+                0);
+}
+
+static void serve_connection(struct worker *w, const struct role_msg *m, const int *fds,
+                             size_t fd_count)
+{
+    struct work_connection *c = find(w, m->connection);
+    if (!c)
+        return; /* it has just ended */
+    if (m->kind == ROLE_MSG_SIGNATURE)
+        work_connection_signed(c, m->signature);
+    else if (m->kind == ROLE_MSG_OPTIONS && fd_count == 1)
+        work_connection_options(c, fds[0]);
 }
 
 static void supervisor_message(void *owner, enum err err, struct slice bytes, const int *fds,
                                size_t fd_count)
 {
-    struct work *w = owner;
+    struct worker *w = owner;
     struct role_msg m;
     if (err == OK)
         err = role_msg_decode(bytes, ROLE_SUPERVISOR, ROLE_WORK, &m);
-    if (err != OK) {
-        /* A tunnel outlives its supervisor; a login or an exchange that needs it fails then. */
-        ipc_close(w->ipc);
-        w->ipc = NULL;
-        if (!w->is_up)
-            link_fail(w->link, ERR_IO, SSH_DISCONNECT_BY_APPLICATION, "the server has ended");
-    } else if (m.kind == ROLE_MSG_SIGNATURE) {
-        link_give_signature(w->link, m.signature);
-    } else if (m.kind == ROLE_MSG_ANSWER) {
-        on_answer(w, &m, fd_count ? fds[0] : -1);
-    } else {
-        log_error("the supervisor repeated its greeting");
+    if (err == OK && m.kind == ROLE_MSG_ADOPT) {
+        on_adopt(w, &m, fds, fd_count);
+        return;
     }
+    if (err != OK)
+        supervisor_gone(w);
+    else if (m.kind == ROLE_MSG_HOST_KEY)
+        server_keys_add(&w->keys, &m);
+    else if (m.kind == ROLE_MSG_RESOLVER && fd_count == 1 && !resolver_of(w->loop)) {
+        w->resolver = resolver_new(w->loop, fds[0]);
+        return;
+    } else if (m.kind == ROLE_MSG_REGISTER) {
+        buf_clear(&w->unit);
+        CHECK(buf_append_slice(&w->unit, m.unit) == OK);
+    } else
+        serve_connection(w, &m, fds, fd_count);
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
 }
 
-/* ---- events of the link ---- */
-
-static void ask_signature(struct work *w, struct slice hash)
-{
-    struct transport_signing with = transport_signing(link_transport(w->link));
-    tell_supervisor(w, &(struct role_msg){.kind = ROLE_MSG_SIGN,
-                                          .name = slice_text(with.algorithm),
-                                          .key = with.host_key,
-                                          .hash = hash});
-}
-
-static void ask_login(struct work *w, const struct auth_server_event *e)
-{
-    if (!w->user)
-        w->user = slice_strdup(e->user);
-    tell_supervisor(w, &(struct role_msg){.kind = ROLE_MSG_AUTH,
-                                          .user = e->user,
-                                          .service = e->service,
-                                          .name = e->algorithm,
-                                          .key = e->key_blob,
-                                          .is_hostbound = e->hostbound,
-                                          .has_signature = e->signature.len > 0,
-                                          .signature = e->signature});
-}
-
-static void forwards_changed(void *owner)
-{
-    struct work *w = owner;
-    if (w->sessions)
-        sessions_refresh(w->sessions);
-}
-
-static void go_up(struct work *w)
-{
-    w->is_up = true;
-    w->direct = accept_direct_new(w->link, &w->policy);
-    w->tun = accept_tun_new(w->link, &w->policy);
-    w->agent = accept_agent_new(w->link, &w->policy);
-    w->listen = accept_listen_new(w->link, &w->policy, forwards_changed, w);
-    const struct session_setup setup = {.options = &w->options,
-                                        .key = &w->key,
-                                        .agent = w->agent,
-                                        .is_openssh = w->is_openssh,
-                                        .ask = ask_session,
-                                        .owner = w};
-    w->sessions = sessions_new(w->link, w->listen, &setup);
-    w->idle = idle_new(w->link, &w->options);
-}
-
-static void on_global_request(struct work *w, const struct link_event *e)
-{
-    if (accept_listen_request(w->listen, e))
-        return;
-    if (slice_is(e->name, "no-more-sessions@openssh.com"))
-        sessions_close_door(w->sessions);
-    else
-        log_debug("global request %s is not known here", ESCAPED(e->name));
-    if (e->want_reply)
-        link_reply(w->link, e->request, false, SLICE_NONE);
-}
-
-static void on_open_request(struct work *w, const struct link_event *e)
-{
-    if (accept_direct_open(w->direct, e) || accept_tun_open(w->tun, e))
-        return;
-    if (slice_is(e->name, "session"))
-        sessions_open(w->sessions, e->channel);
-    else
-        link_refuse(w->link, e->channel, SSH_OPEN_UNKNOWN_CHANNEL_TYPE,
-                    "this server opens no channel of that type");
-}
-
-static void on_down(struct work *w, const struct link_event *e)
-{
-    const char *who = w->user ? w->user : "";
-    const char *role = w->is_up ? "user " : w->user ? "authenticating user " : "";
-    const char *space = *who ? " " : "";
-    const char *user = ESCAPED(slice_text(who));
-    if (e->by_peer) {
-        log_info("Received disconnect from %s port %u:%u: %s", w->address, w->port,
-                 e->fault.disconnect_reason, ESCAPED(e->text));
-        log_info("Disconnected from %s%s%s%s port %u", role, user, space, w->address, w->port);
-    } else if (e->fault.code == ERR_EOF) {
-        log_info("Connection closed by %s%s%s%s port %u", role, user, space, w->address, w->port);
-    } else if (e->fault.code != ERR_CANCELLED) {
-        log_info("Disconnecting %s%s%s%s port %u: %s", role, user, space, w->address, w->port,
-                 e->fault.text);
-    }
-    w->status = e->by_peer || e->fault.code == ERR_EOF || e->fault.code == ERR_CANCELLED
-                    ? 0
-                    : STATUS_PROTOCOL;
-    loop_stop(w->loop);
-}
-
-static void on_link(void *owner, const struct link_event *e)
-{
-    struct work *w = owner;
-    switch (e->kind) {
-    case LINK_IDENT:
-        log_debug("Remote protocol identification %s", ESCAPED(e->text));
-        w->is_openssh = memmem(e->text.ptr, e->text.len, "OpenSSH", 7) != NULL;
-        break;
-    case LINK_NEED_SIGNATURE:
-        ask_signature(w, e->text);
-        break;
-    case LINK_AUTH_QUESTION:
-        ask_login(w, e->auth_server);
-        break;
-    case LINK_UP:
-        go_up(w);
-        break;
-    case LINK_GLOBAL_REQUEST:
-        on_global_request(w, e);
-        break;
-    case LINK_OPEN_REQUEST:
-        on_open_request(w, e);
-        break;
-    case LINK_DEBUG:
-        log_debug("Remote: %s", ESCAPED(e->text));
-        break;
-    case LINK_REKEYED:
-        log_debug("rekeyed");
-        break;
-    case LINK_DOWN:
-        on_down(w, e);
-        break;
-    case LINK_SECURED:
-    case LINK_GLOBAL_REPLY:
-    case LINK_NO_CHANNELS:
-    case LINK_STRAY_LINE:
-    case LINK_BANNER:
-    case LINK_SERVER_KEY:
-    case LINK_AUTH_SIGN:
-    case LINK_AUTH_REFUSED:
-    case LINK_AUTH_FAILED:
-        break;
-    }
-}
-
-/* ---- beginning ---- */
-
-static void keep_host_key(struct work *w, const struct role_msg *m)
-{
-    if (w->host_key_count >= HOST_KEYS_MAX)
-        return;
-    uint8_t *blob = mem_new(m->key.len, 1);
-    if (m->key.len)
-        memcpy(blob, m->key.ptr, m->key.len);
-    w->host_keys[w->host_key_count++] = (struct transport_host_key){
-        .key_type = slice_strdup(m->name), .blob = slice_of(blob, m->key.len)};
-}
-
-/* The supervisor's copy of the Banner file: the worker opens none. */
-static enum err read_banner(struct work *w, int fd)
-{
-    for (;;) {
-        uint8_t *room;
-        TRY(buf_reserve(&w->banner, BANNER_STEP, &room));
-        ssize_t n = pread(fd, room, BANNER_STEP, (off_t)buf_len(&w->banner));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? ERR_IO : OK;
-        buf_commit(&w->banner, (size_t)n);
-    }
-}
-
-/* The supervisor's greeting, before any loop exists: the host keys, then who connected. */
-static enum err read_greeting(struct work *w)
-{
-    struct buf record;
-    struct role_msg m = {.kind = ROLE_MSG_HOST_KEY};
-    enum err err = OK;
-    buf_init(&record, ROLE_MSG_MAX);
-    while (err == OK && m.kind != ROLE_MSG_START) {
-        int fds[IPC_FDS_MAX];
-        size_t fd_count = 0;
-        err = ipc_recv_blocking(ROLE_IPC_FD, &record, fds, &fd_count);
-        if (fd_count && read_banner(w, fds[0]) != OK)
-            log_error("the banner cannot be read");
-        for (size_t i = 0; i < fd_count; i++)
-            close(fds[i]);
-        if (err == OK)
-            err = role_msg_decode(buf_slice(&record), ROLE_SUPERVISOR, ROLE_WORK, &m);
-        if (err == OK && m.kind == ROLE_MSG_HOST_KEY)
-            keep_host_key(w, &m);
-        else if (err == OK && m.kind != ROLE_MSG_START)
-            err = ERR_PROTOCOL;
-    }
-    if (err == OK) {
-        w->address = slice_strdup(m.address);
-        w->local_address = slice_strdup(m.local_address);
-        w->port = m.port;
-        w->local_port = m.local_port;
-    }
-    buf_done(&record);
-    return err;
-}
-
-static void configure_transport(struct work *w)
-{
-    w->host_key_algorithms = transport_host_key_algorithms(w->host_keys, w->host_key_count,
-                                                           w->options.host_key_algorithms);
-    w->transport = (struct transport_config){
-        .role = TRANSPORT_SERVER,
-        .crypto = w->crypto,
-        .rng = w->rng,
-        .ident = IDENT,
-        .kex = w->options.kex_algorithms,
-        .host_key = w->host_key_algorithms,
-        .cipher = w->options.ciphers,
-        .mac = w->options.macs,
-        .host_keys = w->host_keys,
-        .host_key_count = w->host_key_count,
-        .server_sig_algs = w->options.pubkey_accepted_algorithms,
-        .rekey_bytes = w->options.rekey_limit.bytes,
-        .rekey_interval_ms = (uint64_t)w->options.rekey_limit.seconds * MS_PER_S,
-        .hold_rekey = true,
-    };
-}
-
-/* Two descriptors of one socket are one. */
-static bool is_one_socket(void)
-{
-    struct stat in, out;
-    return fstat(STDIN_FILENO, &in) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
-           S_ISSOCK(in.st_mode) && in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-}
-
-static void stream_pending(void *owner UNUSED, enum stream_event event UNUSED, size_t n UNUSED)
-{
-}
-
-static struct stream *connection_stream(const struct work *w)
-{
-    bool is_one = is_one_socket();
-    struct stream *s = stream_new(w->loop, STDIN_FILENO, is_one ? STDIN_FILENO : STDOUT_FILENO,
-                                  QUEUE_CAP, stream_pending, NULL);
-    if (is_one)
-        (void)close(STDOUT_FILENO); /* the peer's end must not wait for a copy of ours */
-    link_tune_stream(s);
-    stream_set_keepalive(s, w->options.tcp_keep_alive);
-    return s;
-}
+/* ---- its life ---- */
 
 static void on_term(void *owner, int signal_number UNUSED)
 {
-    struct work *w = owner;
-    link_disconnect(w->link, "the server is shutting down");
+    struct worker *w = owner;
+    LIST_FOR (h, &w->held, struct held, link)
+        work_connection_say_goodbye(h->connection, "the server is shutting down");
+    w->register_path = NULL;
 }
 
-static int serve(struct work *w)
+static void run(struct worker *w, int fd)
 {
-    configure_transport(w);
-    if (w->host_key_algorithms[0] == '\0') {
-        log_error("no host key fits HostKeyAlgorithms");
-        return STATUS_PROTOCOL;
-    }
-    log_verbose("Connection from %s port %u on %s port %u", w->address, w->port, w->local_address,
-                w->local_port);
     w->loop = loop_new();
-    w->ipc = ipc_new(w->loop, ROLE_IPC_FD, supervisor_message, w);
+    w->host.loop = w->loop;
+    w->supervisor = ipc_new(w->loop, fd, supervisor_message, w);
+    w->retry = loop_timer_new(w->loop, look_for_supervisor, w);
     w->term = loop_signal_new(w->loop, SIGTERM, on_term, w);
-    struct link_config config = {
-        .loop = w->loop,
-        .transport = &w->transport,
-        .event = on_link,
-        .owner = w,
-        .alive_interval_s = w->options.client_alive_interval_s,
-        .alive_count_max = (uint32_t)w->options.client_alive_count_max,
-        .accepted_algorithms = w->options.pubkey_accepted_algorithms,
-        .max_auth_tries = (unsigned)w->options.max_auth_tries,
-        .banner = buf_slice(&w->banner),
-    };
-    w->link = link_new(&config, connection_stream(w));
     loop_run(w->loop);
-    idle_free(w->idle);
-    sessions_free(w->sessions);
-    accept_direct_free(w->direct);
-    accept_tun_free(w->tun);
-    accept_agent_free(w->agent);
-    accept_listen_free(w->listen);
-    link_free(w->link);
-    ipc_close(w->ipc);
+    LIST_FOR (h, &w->held, struct held, link) {
+        list_remove(&h->link);
+        work_connection_free(h->connection);
+        mem_free(h);
+    }
+    ipc_close(w->supervisor);
+    resolver_close(w->resolver);
+    loop_timer_close(w->retry);
     loop_signal_close(w->term);
     loop_free(w->loop);
-    return w->status;
 }
 
-static void work_done(struct work *w)
+struct warm {
+    const struct crypto *crypto;
+    struct sandbox *sandbox;
+    const char *register_path;
+};
+
+static int run_child(void *owner, int fd)
 {
-    for (size_t i = 0; i < w->host_key_count; i++) {
-        mem_free((void *)(uintptr_t)w->host_keys[i].key_type);
-        mem_free((void *)(uintptr_t)w->host_keys[i].blob.ptr);
-    }
-    mem_free(w->host_key_algorithms);
-    mem_free(w->address);
-    mem_free(w->local_address);
-    mem_free(w->user);
-    buf_done(&w->banner);
-    key_options_done(&w->key);
-    server_options_done(&w->options);
-    rng_free(w->rng);
-    crypto_free(w->crypto);
+    const struct warm *warm = owner;
+    struct worker w = {.register_path = warm->register_path, .status = 0};
+    role_log_set_name("aditd-work");
+    if (role_enter_sandbox(fd, ROLE_WORK, warm->sandbox) != OK)
+        return STATUS_FAILED;
+    w.host = (struct work_host){.crypto = warm->crypto,
+                                .rng = rng_new(),
+                                .keys = &w.keys,
+                                .tell = tell,
+                                .ended = ended,
+                                .owner = &w};
+    list_init(&w.held);
+    buf_init(&w.unit, ROLE_MSG_KEY_MAX);
+    run(&w, fd);
+    server_keys_done(&w.keys);
+    buf_done(&w.unit);
+    rng_free(w.host.rng);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    struct work w = {.status = STATUS_PROTOCOL};
-    (void)role_start(argc, argv, "aditd-work");
-    server_options_init(&w.options);
-    buf_init(&w.banner, CONFIG_TEXT_BANNER_MAX + BANNER_STEP);
-    w.crypto = crypto_new();
-    if (!w.crypto) {
-        log_fatal("libcrypto lacks an algorithm that is needed");
-        return STATUS_PROTOCOL;
-    }
-    w.rng = rng_new();
-    enum err err = read_greeting(&w);
-    if (err == OK)
-        err = config_text_from_fd(ROLE_CONFIG_FD, &w.options);
-    (void)close(ROLE_CONFIG_FD);
-    if (err == OK)
-        w.status = serve(&w);
+    int i = role_start(argc, argv, "aditd-work");
+    struct crypto *crypto = crypto_new();
+    struct warm warm = {.crypto = crypto,
+                        .sandbox = sandbox_prepare(SANDBOX_WORK),
+                        .register_path = i < argc ? argv[i] : NULL};
+    int status = STATUS_FAILED;
+    if (!crypto || !warm.sandbox)
+        log_fatal("aditd-work cannot make itself ready");
     else
-        log_error("the worker was not told what to serve: %s", err_name(err));
-    work_done(&w);
-    return w.status;
+        status = zygote_serve(run_child, &warm);
+    sandbox_free(warm.sandbox);
+    crypto_free(crypto);
+    return status;
 }

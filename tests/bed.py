@@ -190,7 +190,8 @@ class Process:
         self.popen.send_signal(number)
 
     def stop(self):
-        """Ends it, kindly first; never leaves it behind."""
+        """Ends it, kindly first; never leaves it behind, nor what it started: aditd's workers outlive it."""
+        heirs = descendants_of(self.popen.pid) if self.is_alive() else []
         if self.is_alive():
             self.popen.send_signal(signal.SIGCONT)
             self.popen.terminate()
@@ -199,6 +200,9 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait(5)
+        for pid in heirs:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.join_readers()
         for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             if pipe:
@@ -220,6 +224,26 @@ def descendants_of(pid):
         found.append(child)
         found.extend(descendants_of(child))
     return found
+
+
+def name_of(pid):
+    """What the process calls itself (at most 15 characters), or ""."""
+    try:
+        return pathlib.Path("/proc/%d/comm" % pid).read_text().strip()
+    except OSError:
+        return ""
+
+
+def serving(pid):
+    """The processes of an aditd that serve a connection: not those that stand ready for the next."""
+    zygotes = [child for child in children_of(pid) if name_of(child) != "aditd-session"]
+    sessions = [child for child in children_of(pid) if child not in zygotes]
+    forked = [child for zygote in zygotes for child in children_of(zygote)]
+    ready = [child for child in forked if name_of(child) == "aditd-pre"][:READY]
+    return sessions + [child for child in forked if child not in ready]
+
+
+READY = 4  # PRE_READY of server/supervisor_internal.h
 
 
 def state_of(pid):

@@ -4,6 +4,7 @@
  * a short clean end.
  */
 #include "crypto/privkey.h"
+#include "server/login.h"
 #include "tests/fake_stream.h"
 #include "tests/unit.h"
 #include "tunnel/link.h"
@@ -28,6 +29,9 @@ struct world {
     struct transport_host_key host_row;
     struct transport_config client_config, server_config;
     struct link *client, *server;
+    struct login_config login_config;
+    struct login *login; /* the server's, before its link */
+    bool is_logged_in;
     struct fake_stream *wire_a, *wire_b;
     struct app client_app, server_app;
     struct loop_turn idle;
@@ -99,23 +103,120 @@ static void app_init(struct world *w, struct app *a, size_t to_send)
     stream_reading(fake_as_stream(a->far), true);
 }
 
+static void sign_for(struct world *w, struct slice hash, struct buf *signature)
+{
+    buf_init(signature, 1000);
+    assert_ok(privkey_sign(w->host_key, algo_sign_find(slice_text(SIGN)), hash, signature));
+}
+
 static void on_server(void *owner, const struct link_event *e)
 {
     struct world *w = owner;
     if (e->kind == LINK_NEED_SIGNATURE) {
         struct buf signature;
-        buf_init(&signature, 1000);
-        assert_ok(privkey_sign(w->host_key, algo_sign_find(slice_text(SIGN)), e->text, &signature));
+        sign_for(w, e->text, &signature);
         link_give_signature(w->server, buf_slice(&signature));
         buf_done(&signature);
-    } else if (e->kind == LINK_AUTH_QUESTION) {
-        link_answer_auth(w->server, true);
     } else if (e->kind == LINK_OPEN_REQUEST) {
         splice_accept(w->server, e->channel, fake_as_stream(w->server_app.near), NULL, NULL);
         app_send(w, &w->server_app);
     } else if (e->kind == LINK_DOWN) {
         w->server_down = true;
     }
+}
+
+/* ---- the login before the server's link, as aditd-pre does it ---- */
+
+static void make_server_link(struct world *w)
+{
+    struct buf record;
+    struct link_config config = {
+        .loop = w->fakes.loop, .transport = &w->server_config, .event = on_server, .owner = w};
+    buf_init(&record, 100000);
+    assert_ok(transport_export(login_transport(w->login), &record));
+    assert_ok(transport_import(&config.adopted, &w->server_config, buf_slice(&record),
+                               loop_now(w->fakes.loop)));
+    buf_done(&record);
+    w->server = link_new(&config, fake_as_stream(w->wire_b));
+}
+
+static void lose_login(struct world *w)
+{
+    w->server_down = true;
+    stream_close(fake_as_stream(w->wire_b));
+}
+
+static void serve_login(struct world *w)
+{
+    struct login_event e;
+    uint64_t now = loop_now(w->fakes.loop);
+    do {
+        login_next(w->login, &e, now);
+        if (e.kind == LOGIN_SIGN) {
+            struct buf signature;
+            sign_for(w, e.text, &signature);
+            login_give_signature(w->login, buf_slice(&signature), now);
+            buf_done(&signature);
+        } else if (e.kind == LOGIN_ASK && e.auth.kind == AUTH_SERVER_WHO) {
+            login_answer_who(w->login, slice_text("publickey"), SLICE_NONE);
+        } else if (e.kind == LOGIN_ASK) {
+            login_answer(w->login, AUTH_VERDICT_YES, SLICE_NONE);
+        } else if (e.kind == LOGIN_DONE) {
+            w->is_logged_in = true;
+        } else if (e.kind == LOGIN_ENDED) {
+            lose_login(w);
+        }
+    } while (e.kind != LOGIN_NONE && !w->server_down);
+}
+
+/* False: the wire is broken. */
+static bool write_login(struct world *w)
+{
+    struct transport *t = login_transport(w->login);
+    struct slice out = transport_output(t);
+    size_t n = 0;
+    struct iovec bytes = {(void *)(uintptr_t)out.ptr, out.len};
+    if (out.len == 0)
+        return true;
+    if (stream_try_write(fake_as_stream(w->wire_b), &bytes, 1, &n) != OK)
+        return false;
+    transport_output_taken(t, n);
+    if (n < out.len)
+        stream_want_writable(fake_as_stream(w->wire_b));
+    return true;
+}
+
+static void on_login(void *owner, enum stream_event event, size_t n UNUSED)
+{
+    struct world *w = owner;
+    struct transport *t = login_transport(w->login);
+    struct iovec room;
+    size_t got;
+    if (event == STREAM_READABLE && !w->is_logged_in) {
+        assert_ok(transport_recv_room(t, 16384, &room));
+        enum err err = stream_read(fake_as_stream(w->wire_b), &room, 1, &got);
+        if (err != OK && err != ERR_AGAIN) {
+            lose_login(w);
+            return;
+        }
+        transport_recv_commit(t, got);
+        serve_login(w);
+    }
+    if (!w->server_down && !write_login(w))
+        lose_login(w);
+    if (!w->server_down && w->is_logged_in && transport_output(t).len == 0)
+        make_server_link(w);
+}
+
+static void begin_login(struct world *w)
+{
+    w->login_config =
+        (struct login_config){.transport = &w->server_config, .accepted = SIGN, .max_tries = 6};
+    w->login = login_new(&w->login_config, loop_now(w->fakes.loop));
+    stream_set_owner(fake_as_stream(w->wire_b), on_login, w);
+    stream_reading(fake_as_stream(w->wire_b), true);
+    if (!write_login(w))
+        lose_login(w);
 }
 
 static void on_client(void *owner, const struct link_event *e)
@@ -189,13 +290,8 @@ static void world_run(struct world *w, size_t bytes)
     app_init(w, &w->server_app, bytes);
     struct link_config client = {
         .loop = w->fakes.loop, .transport = &w->client_config, .event = on_client, .owner = w};
-    struct link_config server = client;
-    server.transport = &w->server_config;
-    server.event = on_server;
-    server.accepted_algorithms = SIGN;
-    server.max_auth_tries = 6;
     w->client = link_new(&client, fake_as_stream(w->wire_a));
-    w->server = link_new(&server, fake_as_stream(w->wire_b));
+    begin_login(w);
     w->idle = (struct loop_turn){.callback = on_idle, .owner = w};
     loop_turn_request(w->fakes.loop, &w->idle);
     loop_run(w->fakes.loop);
@@ -205,6 +301,7 @@ static void world_done(struct world *w)
 {
     link_free(w->client);
     link_free(w->server);
+    login_free(w->login);
     loop_turn_cancel(&w->idle);
     fake_free_pair(w->wire_a);
     fake_free_pair(w->client_app.near);

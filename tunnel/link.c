@@ -30,7 +30,6 @@ struct link {
     struct stream *stream;
     struct transport *transport;
     struct auth_client *auth_client;
-    struct auth_server *auth_server;
     struct conn *conn;
     struct loop_turn turn;
     struct loop_timer *timer;
@@ -38,10 +37,11 @@ struct link {
     struct list gathering; /* users whose `flush` is due */
     size_t read_size, batch;
     bool up;
-    bool blocked; /* the socket did not take all: nothing more is sealed until it has */
-    bool serving; /* inside the drain of events */
-    bool asking;  /* an authentication question is out: nothing more is fed */
-    bool leaving; /* link_disconnect: send what is queued, then go */
+    bool is_fresh; /* adopted, and not gone up yet */
+    bool blocked;  /* the socket did not take all: nothing more is sealed until it has */
+    bool serving;  /* inside the drain of events */
+    bool asking;   /* an authentication question is out: nothing more is fed */
+    bool leaving;  /* link_disconnect: send what is queued, then go */
     bool dead, said_down;
     bool by_peer;
     bool had_channels; /* at the end of the last turn */
@@ -166,8 +166,6 @@ static bool next_payload(struct link *l, struct slice *payload)
 {
     if (l->auth_client && auth_client_next_payload(l->auth_client, payload))
         return true;
-    if (l->auth_server && auth_server_next_payload(l->auth_server, payload))
-        return true;
     return l->up && conn_next_payload(l->conn, payload);
 }
 
@@ -176,8 +174,6 @@ static void payload_taken(struct link *l)
     struct slice ignored;
     if (l->auth_client && auth_client_next_payload(l->auth_client, &ignored))
         auth_client_payload_taken(l->auth_client);
-    else if (l->auth_server && auth_server_next_payload(l->auth_server, &ignored))
-        auth_server_payload_taken(l->auth_server);
     else
         conn_payload_taken(l->conn);
 }
@@ -204,14 +200,22 @@ static void keep_alive(struct link *l, uint64_t now)
     l->alive_due_ms = due;
 }
 
+void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max)
+{
+    l->config.alive_interval_s = interval_s;
+    l->config.alive_count_max = count_max;
+    l->alive_due_ms = 0;
+    if (!l->dead)
+        keep_alive(l, loop_now(l->loop));
+    link_touch(l);
+}
+
 static void go_up(struct link *l)
 {
     transport_set_authenticated(l->transport);
     transport_hold_rekey(l->transport, false);
     auth_client_free(l->auth_client);
-    auth_server_free(l->auth_server);
     l->auth_client = NULL;
-    l->auth_server = NULL;
     l->up = true;
     l->last_heard_ms = loop_now(l->loop);
     keep_alive(l, l->last_heard_ms);
@@ -227,9 +231,6 @@ static void send_control(struct link *l)
         if (err == ERR_LIMIT || err == ERR_AGAIN)
             break; /* the socket must take something first, or an exchange end */
         payload_taken(l);
-        if (l->auth_server && auth_server_is_done(l->auth_server) &&
-            !auth_server_next_payload(l->auth_server, &payload))
-            go_up(l);
     }
     if (conn_is_flooded(l->conn))
         link_fail(l, conn_fault(l->conn).code, conn_fault(l->conn).disconnect_reason,
@@ -400,9 +401,16 @@ static void flush(struct link *l)
     arm_timer(l);
 }
 
+/* An adopted link begins where another process stopped: with what that one had read already. */
 static void on_turn(void *owner)
 {
-    flush(owner);
+    struct link *l = owner;
+    if (l->is_fresh) {
+        l->is_fresh = false;
+        go_up(l);
+        serve_input(l);
+    }
+    flush(l);
 }
 
 /* ---- events of the machines ---- */
@@ -456,24 +464,8 @@ static void on_auth_payload(struct link *l, struct slice payload)
             auth_client_event(l, &event);
         return;
     }
-    if (!l->auth_server) {
-        link_fail(l, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR,
-                  "authentication message out of order (RFC 4252)");
-        return;
-    }
-    struct auth_server_event question;
-    if (auth_server_is_done(l->auth_server))
-        return; /* requests behind the one that succeeded are ignored (RFC 4252 5.1) */
-    enum err err = auth_server_recv(l->auth_server, payload, &question);
-    if (err == OK && question.kind == AUTH_SERVER_WHO)
-        err = auth_server_answer_who(l->auth_server, slice_text("publickey"), l->config.banner,
-                                     &question);
-    if (err != OK) {
-        fail_by(l, auth_server_fault(l->auth_server));
-    } else if (question.kind != AUTH_SERVER_NONE) {
-        l->asking = true;
-        say(l, (struct link_event){.kind = LINK_AUTH_QUESTION, .auth_server = &question});
-    }
+    link_fail(l, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR,
+              "authentication message out of order (RFC 4252)");
 }
 
 static void channel_event(struct link *l, const struct conn_event *e)
@@ -580,17 +572,6 @@ static void on_conn_payload(struct link *l, struct slice payload)
     link_touch(l);
 }
 
-static void on_secured(struct link *l)
-{
-    if (l->config.transport->role == TRANSPORT_SERVER) {
-        struct auth_server_config config = {
-            transport_session_id(l->transport), transport_server_key(l->transport),
-            l->config.accepted_algorithms, l->config.max_auth_tries};
-        l->auth_server = auth_server_new(&config);
-    }
-    say(l, (struct link_event){.kind = LINK_SECURED});
-}
-
 static void on_disconnected(struct link *l, const struct transport_event *e)
 {
     l->by_peer = true;
@@ -625,7 +606,8 @@ static void serve(struct link *l, const struct transport_event *e)
         say(l, event);
         break;
     case TRANSPORT_SECURED:
-        on_secured(l);
+        event.kind = LINK_SECURED;
+        say(l, event);
         break;
     case TRANSPORT_EXT_INFO: {
         const struct transport_peer_info *info = transport_peer_ext_info(l->transport);
@@ -758,11 +740,16 @@ struct link *link_new(const struct link_config *config, struct stream *stream)
     list_init(&l->gathering);
     l->turn = (struct loop_turn){.callback = on_turn, .owner = l};
     l->timer = loop_timer_new(l->loop, on_timer, l);
-    l->transport = transport_new(config->transport, loop_now(l->loop));
     l->conn = conn_new(&conn);
     stream_set_owner(stream, on_stream, l);
-    transport_begin(l->transport);
-    stream_reading(stream, true);
+    l->is_fresh = config->adopted != NULL;
+    if (config->adopted) {
+        l->transport = config->adopted;
+    } else {
+        l->transport = transport_new(config->transport, loop_now(l->loop));
+        transport_begin(l->transport);
+        stream_reading(stream, true);
+    }
     link_touch(l);
     return l;
 }
@@ -777,7 +764,6 @@ void link_free(struct link *l)
     loop_timer_close(l->timer);
     stream_close(l->stream);
     auth_client_free(l->auth_client);
-    auth_server_free(l->auth_server);
     conn_free(l->conn);
     transport_free(l->transport);
     mem_free(l->peer_text);
@@ -834,18 +820,6 @@ void link_give_auth_signature(struct link *l, struct slice signature)
     l->asking = false;
     auth_client_give_signature(l->auth_client, signature, &event);
     auth_client_event(l, &event);
-    answered(l);
-}
-
-void link_answer_auth(struct link *l, bool allowed)
-{
-    if (l->dead)
-        return;
-    l->asking = false;
-    if (auth_server_answer(l->auth_server, allowed ? AUTH_VERDICT_YES : AUTH_VERDICT_NO,
-                           SLICE_NONE) != OK)
-        fail_by(l, auth_server_fault(l->auth_server));
-    send_control(l); /* SUCCESS must be out before anything that follows it is fed */
     answered(l);
 }
 

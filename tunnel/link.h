@@ -10,7 +10,6 @@
 #define ADIT_TUNNEL_LINK_H
 
 #include "auth/auth_client.h"
-#include "auth/auth_server.h"
 #include "conn/conn.h"
 #include "io/stream.h"
 #include "transport/transport.h"
@@ -57,12 +56,11 @@ enum link_event_kind {
     LINK_BANNER,         /* client: text = the authentication banner, lines */
     LINK_SERVER_KEY,     /* client: question: link_trust */
     LINK_NEED_SIGNATURE, /* server: question: link_give_signature; text = exchange hash */
-    LINK_SECURED,        /* client: link_start_auth_client is due; server: auth starts by itself */
+    LINK_SECURED,        /* client: link_start_auth_client is due */
     LINK_AUTH_SIGN,      /* client: question: link_give_auth_signature */
     LINK_AUTH_REFUSED,   /* client: key index `key`; text = methods the server takes */
     LINK_AUTH_FAILED,    /* client: nothing left to try; text = methods. The link ends. */
-    LINK_AUTH_QUESTION,  /* server: question: link_answer_auth */
-    LINK_UP,             /* authentication succeeded */
+    LINK_UP,             /* authentication succeeded; of an adopted link: its first turn */
     LINK_REKEYED,
     LINK_GLOBAL_REQUEST, /* name, body; if want_reply: link_reply(request) */
     LINK_GLOBAL_REPLY,   /* cookie, success, body */
@@ -76,7 +74,6 @@ struct link_event {
     struct slice text, name, body;
     struct channel *channel;
     const struct auth_client_event *auth_client;
-    const struct auth_server_event *auth_server;
     bool want_reply, success, by_peer, always_display;
     uint64_t request, cookie;
     struct fault fault;
@@ -86,18 +83,18 @@ typedef void link_owner(void *owner, const struct link_event *event);
 struct link_config {
     struct loop *loop;
     const struct transport_config *transport; /* borrowed, outlives the link */
+    struct transport *adopted; /* taken over, already authenticated (a server's); NULL: begin */
     link_owner *event;
     void *owner;
     uint32_t alive_interval_s; /* ServerAliveInterval, ClientAliveInterval; 0: off */
     uint32_t alive_count_max;
-    /* Server: */
-    const char *accepted_algorithms; /* for publickey */
-    unsigned max_auth_tries;
-    struct slice banner; /* borrowed */
 };
 
 /* What a TCP socket needs before it carries a link: no Nagle, a short queue in the kernel. */
 void link_tune_stream(struct stream *s);
+
+/* ServerAliveInterval, ClientAliveInterval from now on. */
+void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max);
 
 /* Takes over the stream (a descriptor stream, or a channel that behaves as one). */
 struct link *link_new(const struct link_config *config, struct stream *stream) MUST_USE;
@@ -112,7 +109,6 @@ void link_give_signature(struct link *l, struct slice signature);
 struct auth_client *link_auth_client(struct link *l, const char *user, const char *accepted);
 void link_start_auth_client(struct link *l);
 void link_give_auth_signature(struct link *l, struct slice signature);
-void link_answer_auth(struct link *l, bool allowed);
 void link_reply(struct link *l, uint64_t request, bool success, struct slice body);
 
 /* ---- the connection protocol ---- */

@@ -161,7 +161,7 @@ def test_a_key_file_that_others_may_read(bed):
 def test_a_key_that_the_server_does_not_know(bed):
     subprocess.run(["ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", str(bed.path("other"))], check=True)
     done = run_with_key(bed, str(bed.path("other")))
-    assert done.returncode == 255 and "Permission denied (publickey)" in done.stderr
+    assert done.returncode == 255 and "Permission denied (publickey" in done.stderr
 
 
 def test_no_common_algorithm_is_one_sentence(bed):

@@ -1,0 +1,74 @@
+/* The supervisor's side of aditd-resolve: started with the first worker, and again if it died. */
+#include <unistd.h>
+
+#include "server/supervisor_internal.h"
+
+static void lost(struct supervisor *s)
+{
+    ipc_close(s->resolve_ipc);
+    s->resolve_ipc = NULL;
+}
+
+static void resolve_message(void *owner, enum err err, struct slice bytes UNUSED, const int *fds,
+                            size_t fd_count)
+{
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+    if (err != OK)
+        lost(owner); /* it has nothing to say but that it ended */
+}
+
+static void resolve_exited(void *owner, int status, int signal_number)
+{
+    struct supervisor *s = owner;
+    s->resolve = NULL;
+    lost(s);
+    log_error("aditd-resolve has ended (%s %d): workers that are there look up no names",
+              signal_number ? "signal" : "status", signal_number ? signal_number : status);
+}
+
+static enum err start(struct supervisor *s)
+{
+    int pair[2];
+    const char *arguments[12] = {NULL};
+    supervisor_child_arguments(s, PROGRAM_RESOLVE, s->options.log_level, arguments);
+    TRY(ipc_pair(pair));
+    int fds[] = {-1, -1, STDERR_FILENO, pair[1]};
+    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_RESOLVE],
+                              .arguments = (char *const *)(uintptr_t)arguments,
+                              .fds = fds,
+                              .fd_count = ARRAY_LEN(fds)};
+    enum err err = child_new(&s->resolve, s->loop, &spec, resolve_exited, s);
+    close(pair[1]);
+    if (err != OK) {
+        close(pair[0]);
+        return err;
+    }
+    s->resolve_ipc = ipc_new(s->loop, pair[0], resolve_message, s);
+    struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
+    supervisor_role_sandbox(&m);
+    m.root = SLICE_NONE; /* name services read files */
+    return role_ipc_send(s->resolve_ipc, &m, NULL, 0);
+}
+
+enum err resolver_introduce(struct supervisor *s, struct worker *w)
+{
+    int pair[2];
+    const struct role_msg m = {.kind = ROLE_MSG_RESOLVER};
+    if (!s->resolve_ipc)
+        TRY(start(s));
+    TRY(ipc_pair(pair));
+    enum err err = role_ipc_send(s->resolve_ipc, &m, &pair[0], 1);
+    if (err == OK)
+        err = worker_send(w, &m, &pair[1], 1);
+    close(pair[0]);
+    close(pair[1]);
+    return err;
+}
+
+void resolver_end(struct supervisor *s)
+{
+    child_forget(s->resolve); /* it ends when nobody asks it any more */
+    s->resolve = NULL;
+    lost(s);
+}
