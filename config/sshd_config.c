@@ -607,7 +607,7 @@ static bool may_by_group(const struct server_options *o, const struct connection
 
 bool server_options_may_log_in(const struct server_options *o, const struct connection_facts *who)
 {
-    if (who->user == NULL)
+    if (who->user == NULL || o->refuse_connection)
         return false;
     for (size_t i = 0; i < o->deny_users.count; i++) {
         if (is_user_in(o->deny_users.items[i], who, true))

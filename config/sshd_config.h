@@ -216,8 +216,8 @@ enum err sshd_config_resolve(const struct sshd_config *config, const struct conn
                              struct server_options *o, struct report *report) MUST_USE;
 
 /*
- * DenyUsers, AllowUsers, DenyGroups, AllowGroups, in this order; user, host, address and groups as
- * in the facts. What is not known is refused wherever a list asks for it.
+ * RefuseConnection, DenyUsers, AllowUsers, DenyGroups, AllowGroups, in this order; user, host,
+ * address and groups as in the facts. What is not known is refused wherever a list asks for it.
  */
 bool server_options_may_log_in(const struct server_options *o, const struct connection_facts *who);
 

@@ -455,6 +455,8 @@ static void allow_and_deny_users(void **state)
         {"DenyUsers bob\n", true},
         {"AllowUsers anna\nDenyUsers an?a@192.0.2.7\n", false},
         {"AllowUsers anna@*,!192.0.2.7\n", false},
+        {"RefuseConnection yes\n", false},
+        {"Match User bob\nRefuseConnection yes\n", true},
         {"AllowGroups wheel\n", true},
         {"AllowGroups adm wh*\n", true},
         {"AllowGroups adm\n", false},

@@ -1,10 +1,11 @@
 """Debian's stock sshd_config, and every keyword of its sshd: aditd reads the same, and prints the same."""
 
+import re
 import subprocess
 
 import pytest
 
-from bed import ADITD, SSHD
+from bed import ADITD, ROOT, SSHD
 
 pytestmark = pytest.mark.short
 
@@ -148,3 +149,15 @@ def test_a_connection_s_own_options_are_printed(bed):
 def test_no_keyword_of_sshd_is_forgotten_here(bed):
     forgotten = set(values_of_nothing(bed)) - {name.lower() for name in VALUES}
     assert forgotten == {"hostkey", "gssapikexalgorithms", "gssapistorecredentialsonrekey"}
+
+
+def test_the_page_of_keywords_has_each_of_them_and_no_other():
+    """doc/sshd_config.md says of every row of the table what it is, and what may stand in Match."""
+    source = (ROOT / "config/option_server.c").read_text()
+    source = source[source.index("option_server_rows[]"):]
+    rows = re.findall(r'(BUILT\w*|IDLE|ACCEPTED|ALIAS|DEPRECATED\w*|BLOCK|\.name =)[ (]*(?:OPTION_\w+,\s*)?"(\w+)"(?=([^"]*))', source)
+    known = {name: kind == "DEPRECATED_IN_MATCH" or (kind != "ALIAS" and re.search(r"\bMATCH\b", rest) is not None) for kind, name, rest in rows}
+    page = (ROOT / "doc/sshd_config.md").read_text()
+    said = {name: "M" in mark for name, mark in re.findall(r"^\| `(\w+)`[^|]*\|([ M]*)\|", page, re.M)}
+    assert len(known) > 130
+    assert said == known
