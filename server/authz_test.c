@@ -40,6 +40,7 @@ struct bed {
     bool is_query, is_spoiled;
     const char *algorithm; /* NULL: by the offered type */
     struct slice used_keys;
+    const char *earlier; /* options of the steps before; NULL: none */
     /* The answer. */
     bool is_allowed;
     char options[1024], fingerprint[512], text[512];
@@ -167,6 +168,7 @@ static void send_question(const struct bed *b, int fd, struct role_msg m)
     m.host_key = slice_text(HOST_KEY);
     m.session_id = slice_text(SESSION_ID);
     m.used_keys = b->used_keys;
+    m.options = slice_text(b->earlier ? b->earlier : "");
     m.address = m.host = slice_text(address);
     m.local_address = slice_text("127.0.0.1");
     buf_init(&bytes, ROLE_MSG_MAX);
@@ -401,6 +403,30 @@ static void one_key_is_one_step(void **state)
     b->used_keys.len--;
     assert_refused(b, "used already"); /* what cannot be read hides nothing */
     buf_done(&used);
+}
+
+/* Go CVE-2026-39828: what an earlier step restricted was forgotten. */
+static void what_an_earlier_step_restricts_stays_restricted(void **state)
+{
+    struct bed *b = *state;
+    static const struct {
+        const char *earlier, *line, *options, *text; /* text: NULL: let in */
+    } rows[] = {
+        {"no-pty", "", "no-pty", NULL},
+        {"no-pty", "no-port-forwarding", "no-port-forwarding,no-pty", NULL},
+        {"command=\"a\"", "", "command=\"a\"", NULL},
+        {"command=\"a\"", "command=\"b\"", "", "do not go together"},
+        {"permitopen=\"a:1\"", "permitopen=\"b:1\"", "", "do not go together"},
+        {"permitopen=\"a:1\"", "no-pty", "no-pty,permitopen=\"a:1\"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        list_key(b, "keys", rows[i].line, b->key);
+        b->earlier = rows[i].earlier;
+        if (rows[i].text)
+            assert_refused(b, rows[i].text);
+        else
+            assert_let_in(b, rows[i].options);
+    }
 }
 
 static void a_revoked_key_does_not_log_in(void **state)
@@ -757,6 +783,7 @@ int main(void)
         TEST(what_root_may_is_permit_root_login_s),
         TEST(nobody_logs_in_as_whom_there_is_not),
         TEST(one_key_is_one_step),
+        TEST(what_an_earlier_step_restricts_stays_restricted),
         TEST(a_revoked_key_does_not_log_in),
         TEST(an_authority_s_line_lets_its_certificates_in),
         TEST(a_certificate_s_own_limits_hold),

@@ -180,22 +180,12 @@ static enum err keep_used_key(struct connection *c, struct slice key)
     return buf_append_slice(&c->used_keys, key);
 }
 
-/* Restrictions of every step hold: authorized_keys options are a list. */
-static enum err add_options(struct connection *c, struct slice options)
-{
-    if (options.len == 0)
-        return OK;
-    if (buf_len(&c->key_options))
-        TRY(buf_append(&c->key_options, ",", 1));
-    return buf_append_slice(&c->key_options, options);
-}
-
 static enum err take_step(struct connection *c, const struct role_msg *m)
 {
     string_list_add(&c->steps, c->method);
     if (c->method == method_names[ROLE_AUTH_PUBLICKEY])
         TRY(keep_used_key(c, buf_slice(&c->login_key)));
-    TRY(add_options(c, m->options));
+    TRY(connection_keep(&c->key_options, m->options)); /* with those of the steps before in them */
     return connection_keep(&c->fingerprint, m->fingerprint);
 }
 
@@ -366,6 +356,7 @@ static enum err keep_question(struct connection *c, const struct role_msg *asked
     m.host_key = buf_slice(&c->host_key);
     m.session_id = buf_slice(&c->session_id);
     m.used_keys = buf_slice(&c->used_keys);
+    m.options = buf_slice(&c->key_options);
     m.address = slice_text(c->address);
     m.port = c->port;
     m.host = slice_text(c->host);

@@ -15,7 +15,7 @@ struct login;
 /* Borrowed for the life of the login. */
 struct login_config {
     const struct transport_config *transport;
-    const char *accepted; /* PubkeyAcceptedAlgorithms */
+    const char *accepted; /* of auth_server_config */
     unsigned max_tries;   /* MaxAuthTries */
 };
 

@@ -353,7 +353,8 @@ static int serve_connection(struct pre *p)
 {
     server_transport_init(&p->transport, &p->keys, &p->options, p->crypto, p->rng);
     struct login_config config = {.transport = &p->transport.config,
-                                  .accepted = p->options.pubkey_accepted_algorithms,
+                                  .accepted =
+                                      NULL, /* a Match block may accept others: authz looks */
                                   .max_tries = (unsigned)p->options.max_auth_tries};
     if (p->transport.host_key[0]) {
         p->login = login_new(&config, now_ms());

@@ -123,6 +123,7 @@ static const struct field authz_fields[] = {
     BYTES(FIELD_BYTES, host_key, ROLE_MSG_KEY_MAX),
     BYTES(FIELD_HASH, session_id, ROLE_MSG_HASH_MAX),
     BYTES(FIELD_BYTES, used_keys, ROLE_MSG_USED_MAX),
+    BYTES(FIELD_TEXT, options, ROLE_MSG_OPTIONS_MAX),
     ENDS,
     END,
 };

@@ -108,7 +108,8 @@ struct role_msg {
     uint32_t port, local_port;
     uint32_t is_allowed;      /* 0 or 1 */
     uint32_t is_partial;      /* ANSWER to aditd-pre: one step is done, text are the next methods */
-    struct slice options;     /* ANSWER: what restricts the login, as options of authorized_keys */
+    struct slice options;     /* ANSWER: what restricts the login, as options of authorized_keys;
+                                 AUTHZ: the same of the steps before */
     struct slice fingerprint; /* ANSWER: "ED25519 SHA256:..." */
     struct slice text;        /* ANSWER: why not, for the log */
     /* ACCOUNT, SANDBOX, TICKET: whose uid. */

@@ -1,6 +1,8 @@
 /* The transport of a server: keys and options. */
 #include "server/server_transport.h"
 
+#include "auth/auth_server.h"
+
 #define IDENT "SSH-2.0-adit_" ADIT_VERSION
 
 void server_keys_add(struct server_keys *k, const struct role_msg *m)
@@ -43,7 +45,7 @@ void server_transport_init(struct server_transport *t, const struct server_keys 
         .mac = options->macs,
         .host_keys = keys->keys,
         .host_key_count = keys->count,
-        .server_sig_algs = options->pubkey_accepted_algorithms,
+        .server_sig_algs = AUTH_SERVER_SIG_ALGS,
         .rekey_bytes = options->rekey_limit.bytes,
         .rekey_interval_ms = (uint64_t)options->rekey_limit.seconds * MS_PER_S,
         .hold_rekey = true,
