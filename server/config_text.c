@@ -130,24 +130,39 @@ enum err config_text_to_fd(const struct server_options *o, int *fd)
     return err;
 }
 
-enum err config_text_banner(const struct server_options *o, int *fd)
+/* *fd is -1 where there is no such file, or none to read. */
+static enum err seal_file(const char *path, size_t max, int *fd)
 {
     struct stat st;
     *fd = -1;
-    if (strcmp(o->banner, "none") == 0)
-        return OK;
-    int file = open(o->banner, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file < 0)
         return OK;
     struct buf text;
-    buf_init(&text, CONFIG_TEXT_BANNER_MAX + 16384);
+    buf_init(&text, max + 16384);
     enum err err = OK;
-    if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_TEXT_BANNER_MAX &&
+    if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && (size_t)st.st_size <= max &&
         read_all(file, &text) == OK)
         err = seal(buf_slice(&text), fd);
     buf_done(&text);
     close(file);
     return err;
+}
+
+enum err config_text_banner(const struct server_options *o, int *fd)
+{
+    *fd = -1;
+    if (strcmp(o->banner, "none") == 0)
+        return OK;
+    return seal_file(o->banner, CONFIG_TEXT_BANNER_MAX, fd);
+}
+
+enum err config_text_moduli(const struct server_options *o, int *fd)
+{
+    *fd = -1;
+    if (!o->kex_algorithms || !strstr(o->kex_algorithms, "diffie-hellman-group-exchange-"))
+        return OK;
+    return seal_file(o->moduli_file, CONFIG_TEXT_MODULI_MAX, fd);
 }
 
 /* The one file of this source is the descriptor: there is nothing to include. */

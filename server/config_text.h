@@ -31,6 +31,11 @@ enum err config_text_to_fd(const struct server_options *o, int *fd) MUST_USE;
  */
 enum err config_text_banner(const struct server_options *o, int *fd) MUST_USE;
 
+#define CONFIG_TEXT_MODULI_MAX (4u << 20)
+
+/* The same of ModuliFile, where KexAlgorithms has a group exchange: who uses it has no files. */
+enum err config_text_moduli(const struct server_options *o, int *fd) MUST_USE;
+
 /* Fills o (initialised) from such a file; fd stays open. ERR_CONFIG, ERR_IO. */
 enum err config_text_from_fd(int fd, struct server_options *o) MUST_USE;
 

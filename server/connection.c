@@ -331,9 +331,11 @@ static void set_nonblocking(int fd)
 
 static enum err send_start(struct connection *c, const struct server_options *options)
 {
-    int config_fd;
+    int config_fd, moduli_fd;
     TRY(config_text_to_fd(options, &config_fd));
-    const int fds[] = {config_fd, c->in_fd, c->out_fd};
+    if (config_text_moduli(options, &moduli_fd) != OK)
+        log_error("cannot pass %s on: group exchange uses built-in groups", options->moduli_file);
+    const int fds[] = {config_fd, c->in_fd, c->out_fd, moduli_fd};
     const struct role_msg m = {.kind = ROLE_MSG_START,
                                .connection = c->id,
                                .address = slice_text(c->address),
@@ -341,8 +343,10 @@ static enum err send_start(struct connection *c, const struct server_options *op
                                .host = slice_text(c->host),
                                .local_address = slice_text(c->local_address),
                                .local_port = c->local_port};
-    enum err err = offspring_send(c->pre, &m, fds, ARRAY_LEN(fds));
+    enum err err = offspring_send(c->pre, &m, fds, ARRAY_LEN(fds) - (moduli_fd < 0));
     close(config_fd);
+    if (moduli_fd >= 0)
+        close(moduli_fd);
     return err;
 }
 

@@ -20,7 +20,7 @@
 
 #define STATUS_PROTOCOL 255
 #define READ_STEP       16384
-#define START_FDS       3 /* the options; the connection's way in and out */
+#define START_FDS       3 /* the options; the connection's way in and out; ModuliFile or not */
 
 struct pre {
     int ipc_fd, in_fd, out_fd;
@@ -32,6 +32,7 @@ struct pre {
     struct login *login;
     char *address;
     uint32_t port, connection;
+    struct buf moduli; /* text; empty: group exchange uses built-in groups */
     struct buf record; /* of messages from the supervisor */
     bool is_done;      /* SUCCESS is sealed */
     bool is_over;
@@ -153,17 +154,17 @@ static void serve_login(struct pre *p)
 /* ---- answers ---- */
 
 /* The supervisor's copy of the Banner file. */
-static enum err read_banner(int fd, struct buf *banner)
+static enum err read_text(int fd, struct buf *text)
 {
     for (;;) {
         uint8_t *room;
-        TRY(buf_reserve(banner, READ_STEP, &room));
-        ssize_t n = pread(fd, room, READ_STEP, (off_t)buf_len(banner));
+        TRY(buf_reserve(text, READ_STEP, &room));
+        ssize_t n = pread(fd, room, READ_STEP, (off_t)buf_len(text));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 ? ERR_IO : OK;
-        buf_commit(banner, (size_t)n);
+        buf_commit(text, (size_t)n);
     }
 }
 
@@ -171,7 +172,7 @@ static void on_methods(struct pre *p, const struct role_msg *m, int banner_fd)
 {
     struct buf banner;
     buf_init(&banner, CONFIG_TEXT_BANNER_MAX + READ_STEP);
-    if (banner_fd >= 0 && read_banner(banner_fd, &banner) != OK)
+    if (banner_fd >= 0 && read_text(banner_fd, &banner) != OK)
         log_error("the banner cannot be read");
     login_answer_who(p->login, m->text, buf_slice(&banner));
     buf_done(&banner);
@@ -317,7 +318,7 @@ static void serve(struct pre *p)
 
 static enum err on_start(struct pre *p, const struct role_msg *m, const int *fds, size_t fd_count)
 {
-    if (fd_count != START_FDS)
+    if (fd_count != START_FDS && fd_count != START_FDS + 1)
         return ERR_PROTOCOL;
     p->connection = m->connection;
     p->address = slice_strdup(m->address);
@@ -327,6 +328,11 @@ static enum err on_start(struct pre *p, const struct role_msg *m, const int *fds
     enum err err = config_text_from_fd(fds[0], &p->options);
     close(fds[0]);
     log_set_level(p->options.log_level);
+    if (fd_count > START_FDS) {
+        if (read_text(fds[START_FDS], &p->moduli) != OK)
+            log_error("the moduli cannot be read: group exchange uses built-in groups");
+        close(fds[START_FDS]);
+    }
     return err;
 }
 
@@ -352,6 +358,7 @@ static enum err read_greeting(struct pre *p)
 static int serve_connection(struct pre *p)
 {
     server_transport_init(&p->transport, &p->keys, &p->options, p->crypto, p->rng);
+    p->transport.config.moduli = buf_slice(&p->moduli);
     struct login_config config = {.transport = &p->transport.config,
                                   .accepted =
                                       NULL, /* a Match block may accept others: authz looks */
@@ -377,6 +384,7 @@ static int run_child(void *owner, int fd)
     const struct warm *warm = owner;
     struct pre p = {.ipc_fd = fd, .crypto = warm->crypto, .status = STATUS_PROTOCOL};
     buf_init(&p.record, ROLE_MSG_MAX);
+    buf_init(&p.moduli, CONFIG_TEXT_MODULI_MAX + READ_STEP);
     server_options_init(&p.options);
     role_log_set_name("aditd-pre");
     p.rng = rng_new();
@@ -393,6 +401,7 @@ static int run_child(void *owner, int fd)
     server_keys_done(&p.keys);
     server_options_done(&p.options);
     buf_done(&p.record);
+    buf_done(&p.moduli);
     rng_free(p.rng);
     return err == ERR_EOF ? 0 : p.status;
 }

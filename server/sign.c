@@ -13,6 +13,7 @@
 #include "io/frame_blocking.h"
 #include "io/ipc_blocking.h"
 #include "server/role.h"
+#include "server/role_sandbox.h"
 #include "server/sign_keys.h"
 #include "wire/writer.h"
 
@@ -26,6 +27,7 @@ struct signer {
     enum mode mode;
     bool is_default;   /* nobody named the paths: a missing file is no fault */
     bool may_use_sha1; /* HostKeyAlgorithms names ssh-rsa */
+    bool is_sandboxed; /* the first message says what to become */
 };
 
 /* ---- signing ---- */
@@ -144,11 +146,22 @@ static enum err serve_one(const struct signer *s, struct buf *record)
     return answer_one(s, &m);
 }
 
+/* Files and the agent's socket were opened before; nothing is asked of the world any more. */
+static enum err lock_in(void)
+{
+    struct sandbox *sandbox = sandbox_prepare(SANDBOX_SIGN);
+    enum err err = sandbox ? role_enter_sandbox(ROLE_IPC_FD, ROLE_SIGN, sandbox) : ERR_IO;
+    sandbox_free(sandbox);
+    return err;
+}
+
 static int serve(const struct signer *s)
 {
     struct buf record;
     buf_init(&record, ROLE_MSG_MAX);
-    enum err err = tell_keys(&s->keys);
+    enum err err = s->is_sandboxed ? lock_in() : OK;
+    if (err == OK)
+        err = tell_keys(&s->keys);
     while (err == OK)
         err = serve_one(s, &record);
     buf_done(&record);
@@ -188,7 +201,10 @@ static int run(struct signer *s, char **paths, char *const *certificates)
     return serve(s);
 }
 
-/* -q: default paths; -1: SHA-1 may be signed; -c CERTIFICATE; -a AGENT. The first that is left. */
+/*
+ * -q: default paths; -1: SHA-1 may be signed; -s: a sandbox; -c CERTIFICATE; -a AGENT. The first
+ * that is left.
+ */
 static int read_arguments(struct signer *s, int argc, char **argv, int i, char **certificates)
 {
     size_t count = 0;
@@ -201,6 +217,8 @@ static int read_arguments(struct signer *s, int argc, char **argv, int i, char *
             s->is_default = true;
         else if (strcmp(argv[i], "-1") == 0)
             s->may_use_sha1 = true;
+        else if (strcmp(argv[i], "-s") == 0)
+            s->is_sandboxed = true;
         else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && count < SIGN_KEYS_MAX)
             certificates[count++] = argv[++i];
         else if (strcmp(argv[i], "-a") == 0 && i + 1 < argc)

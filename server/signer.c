@@ -69,6 +69,7 @@ enum err signer_start(struct supervisor *s)
         n++;
     if (!option_is_given(&s->options.state, "HostKey"))
         arguments[n++] = "-q";
+    arguments[n++] = "-s";
     n += sign_options(&s->options, arguments + n);
     for (size_t i = 0; i < s->options.host_keys.count && n + 1 < ARRAY_LEN(arguments); i++)
         arguments[n++] = s->options.host_keys.items[i];
@@ -85,7 +86,9 @@ enum err signer_start(struct supervisor *s)
         return err;
     }
     s->sign_ipc = ipc_new(s->loop, pair[0], sign_message, s);
-    return OK;
+    struct role_msg sandbox = {.kind = ROLE_MSG_SANDBOX};
+    supervisor_role_sandbox(&sandbox);
+    return signer_ask(s, &sandbox);
 }
 
 void signer_end(struct supervisor *s)

@@ -1,6 +1,5 @@
 """The client's agent behind a socket of aditd's, for the commands of a session and for nobody else."""
 
-import glob
 import os
 import pathlib
 import re
@@ -59,12 +58,10 @@ def test_it_is_refused_where_it_is_not_permitted(bed, agent, options, key_option
         lines = open(bed.keys.authorized).read().splitlines()
         keys = bed.write("restricted_keys", "".join(key_options + line + "\n" for line in lines))
         options = dict(options, AuthorizedKeysFile=keys)
-    before = set(glob.glob("/tmp/ssh-*"))
     server = bed.aditd(PermitSession="yes", **options)
     done = run(bed, server, agent, "echo sock=$SSH_AUTH_SOCK", "-A", "-v")
     assert done.stdout == "sock=\n", done.stderr
     server.wait_log("server refused agent forwarding")
-    assert not [p for p in set(glob.glob("/tmp/ssh-*")) - before if os.path.exists(p + "/agent")]
 
 
 def test_nobody_has_an_agent_who_did_not_ask(bed, agent):

@@ -1,11 +1,13 @@
 """Host keys of aditd beyond a file with a private key: certificates, an agent's, and old algorithms by name."""
 
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
 
-from bed import until
+from bed import IS_ROOT, descendants_of, until
 
 pytestmark = pytest.mark.short
 
@@ -87,3 +89,32 @@ def test_a_worn_out_algorithm_works_where_it_is_spelt_out_and_only_there(bed, op
     done = say(bed, named, at(named, bed.keys.public("host", "ed25519")), *options)
     assert done.stdout == "said\n", done.stderr
     named.wait_log("%s is broken or worn out" % value)
+
+
+def bits_of_group(bed, server, *options):
+    """Connects with a group exchange and says which prime the server gave (stock ssh tells its size)."""
+    argv = ["/usr/bin/ssh", "-vvv", "-o", "KexAlgorithms=diffie-hellman-group-exchange-sha256"] + list(options)
+    argv += bed.client_options(server) + [bed.login(server), "echo said"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
+    assert done.stdout == "said\n", done.stderr
+    return int(re.search(r"bits set: \d+/(\d+)", done.stderr).group(1))
+
+
+def test_group_exchange_takes_its_group_from_the_moduli_file(bed):
+    moduli = [line for line in open("/etc/ssh/moduli") if line.split()[4] == "3071"]
+    path = bed.write("moduli", "".join(moduli))
+    options = {"KexAlgorithms": "+diffie-hellman-group-exchange-sha256", "PermitSession": "yes"}
+    server = bed.aditd(ModuliFile=path, **options)
+    assert bits_of_group(bed, server, "-c", "aes128-ctr") == 3072
+    bare = bed.aditd(ModuliFile=bed.path("no-such-file"), **options)
+    assert bits_of_group(bed, bare, "-c", "aes128-ctr") == 8192  # RFC 3526's, as large as the client takes
+
+
+def test_the_signer_is_locked_in(bed):
+    server = bed.aditd(PermitSession="yes")
+    signers = [pid for pid in descendants_of(server.pid) if pathlib.Path("/proc/%d/comm" % pid).read_text() == "aditd-sign\n"]
+    assert len(signers) == 1
+    status = pathlib.Path("/proc/%d/status" % signers[0]).read_text()
+    assert "Seccomp:\t2\n" in status and "NoNewPrivs:\t1\n" in status
+    if IS_ROOT:
+        assert "Uid:\t0" not in status and "CapEff:\t0000000000000000\n" in status
