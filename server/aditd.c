@@ -385,7 +385,8 @@ static enum err open_log_file(const char *path)
 }
 
 static int serve(const struct command_line *c, const struct programs *programs,
-                 const struct server_config_request *request, struct sshd_config *config)
+                 const struct server_config_request *request, struct sshd_config *config,
+                 int facility)
 {
     bool to_stderr = c->to_stderr || c->log_file;
     struct supervisor_setup setup = {.programs = programs,
@@ -404,7 +405,7 @@ static int serve(const struct command_line *c, const struct programs *programs,
         }
         setup.is_daemon = true;
     }
-    bool is_system = !to_stderr && !setup.is_daemon && role_log_to_system("aditd");
+    bool is_system = !to_stderr && !setup.is_daemon && role_log_to_system("aditd", facility);
     if (!is_system)
         role_log_set_name("aditd");
     return supervisor_run(&setup);
@@ -454,9 +455,10 @@ static int run(const struct command_line *c, const struct programs *programs)
     else if (err == OK && c->task == TASK_TEST)
         status = test_keys(programs, &options);
     bool is_serving = err == OK && c->task == TASK_SERVE;
+    int facility = err == OK ? options.syslog_facility : 0;
     server_options_done(&options);
     if (is_serving)
-        return serve(c, programs, &request, config);
+        return serve(c, programs, &request, config, facility);
     sshd_config_free(config);
     return status;
 }

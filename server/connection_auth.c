@@ -125,23 +125,34 @@ static enum err fix_account(struct connection *c, const struct role_msg *m)
 
 /* ---- answers ---- */
 
+/* OpenSSH's sentence, and the facts beside it. */
+static void log_login(const struct connection *c, enum log_level level, const char *result,
+                      const struct role_msg *m)
+{
+    struct escaped user, print;
+    char *sentence CLEANUP(mem_cleanup) = mem_printf(
+        "%s %s for %s%s from %s port %u ssh2%s%s", result, c->method,
+        c->is_user_known ? "" : "invalid user ",
+        log_escape(user.text, sizeof(user.text), slice_text(c->user)), c->address, c->port,
+        m->fingerprint.len ? ": " : "", log_escape(print.text, sizeof(print.text), m->fingerprint));
+    LOG_EVENT(level, "login", sentence, log_text("result", result), log_text("method", c->method),
+              log_text("user", c->user), log_bytes("key", m->fingerprint),
+              log_text("from", c->address), log_number("port", c->port),
+              m->is_allowed ? log_text("reason", NULL) : log_bytes("reason", m->text));
+}
+
 static void log_answer(struct connection *c, const struct role_msg *m, bool is_through)
 {
-    struct escaped user, print, text;
-    const char *invalid = c->is_user_known ? "" : "invalid user ";
+    struct escaped user, text;
     bool is_loud = c->is_login || !c->is_first_refusal_said;
-    const char *colon = m->fingerprint.len ? ": " : "";
     log_escape(user.text, sizeof(user.text), slice_text(c->user));
-    log_escape(print.text, sizeof(print.text), m->fingerprint);
     log_escape(text.text, sizeof(text.text), m->text);
     if (m->is_allowed) {
         const char *result = !c->is_login ? "Postponed" : is_through ? "Accepted" : "Partial";
-        log_write(c->is_login ? LOG_INFO : LOG_VERBOSE, "%s %s for %s%s from %s port %u ssh2%s%s",
-                  result, c->method, invalid, user.text, c->address, c->port, colon, print.text);
+        log_login(c, c->is_login ? LOG_INFO : LOG_VERBOSE, result, m);
         return;
     }
-    log_write(is_loud ? LOG_INFO : LOG_VERBOSE, "Failed %s for %s%s from %s port %u ssh2%s%s",
-              c->method, invalid, user.text, c->address, c->port, colon, print.text);
+    log_login(c, is_loud ? LOG_INFO : LOG_VERBOSE, "Failed", m);
     log_write(c->is_first_refusal_said ? LOG_VERBOSE : LOG_INFO, "Refused %s from %s port %u: %s",
               user.text, c->address, c->port, text.text);
     c->is_first_refusal_said = true;

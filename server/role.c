@@ -6,14 +6,24 @@
 
 #include "io/ipc_blocking.h"
 
+/* "10": RFC 5424 6.2.1; AUTH if it is none. */
+static int facility_of(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    int value = digits == 1   ? text[0] - '0'
+                : digits == 2 ? (text[0] - '0') * 10 + text[1] - '0'
+                              : 4;
+    return text[digits] == '\0' && value < 24 ? value : 4;
+}
+
 int role_start_unlimited(int argc, char **argv, const char *program)
 {
     enum log_level level = LOG_INFO;
     int i = 1;
-    bool to_system = false;
+    int facility = -1;
     for (; i < argc && argv[i][0] == '-'; i++) {
-        if (strcmp(argv[i], "-S") == 0)
-            to_system = true;
+        if (strcmp(argv[i], "-S") == 0 && i + 1 < argc)
+            facility = facility_of(argv[++i]);
         else if (strcmp(argv[i], "-J") == 0)
             role_log_set_json(true);
         else if (strcmp(argv[i], "-l") == 0 && i + 1 < argc &&
@@ -23,7 +33,7 @@ int role_start_unlimited(int argc, char **argv, const char *program)
             break;
     }
     log_set_level(level);
-    if (!to_system || !role_log_to_system(program))
+    if (facility < 0 || !role_log_to_system(program, facility))
         role_log_set_name(program);
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)prctl(PR_SET_NAME, program); /* run by descriptor, it would be called by a number */

@@ -12,9 +12,9 @@
 #define ROLE_CONFIG_FD 4
 
 /*
- * Takes -S (log to the system), -J (as JSON) and -l LEVEL off the front of the arguments and sets
- * up the log (else descriptor 2). Makes the process undumpable, without core files. Returns the
- * index of the first argument that is left.
+ * Takes -S FACILITY (log to the system), -J (as JSON) and -l LEVEL off the front of the arguments
+ * and sets up the log (else descriptor 2). Makes the process undumpable, without core files.
+ * Returns the index of the first argument that is left.
  */
 int role_start(int argc, char **argv, const char *program);
 

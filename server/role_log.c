@@ -8,8 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FACILITY_AUTH (4 << 3)
-
 /* RFC 3164's severities. */
 static int severity_of(enum log_level level)
 {
@@ -30,23 +28,26 @@ static int severity_of(enum log_level level)
     return 7;
 }
 
+#define FACILITY_BITS 8 /* of the sink's argument; the descriptor is above them */
+
 static void system_sink(void *arg, enum log_level level, const char *line, size_t length)
 {
     char record[4096 + 64];
-    int fd = (int)(intptr_t)arg;
-    int n = snprintf(record, sizeof(record), "<%d>%.*s", FACILITY_AUTH | severity_of(level),
+    int fd = (int)((intptr_t)arg >> FACILITY_BITS);
+    int facility = (int)((intptr_t)arg & ((1 << FACILITY_BITS) - 1));
+    int n = snprintf(record, sizeof(record), "<%d>%.*s", facility << 3 | severity_of(level),
                      (int)MIN(length, (size_t)4096), line);
     if (n > 0)
         (void)!send(fd, record, MIN((size_t)n, sizeof(record) - 1), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool role_log_to_system(const char *program)
+bool role_log_to_system(const char *program, int facility)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
     role_log_set_name(program);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0) {
-        log_set_sink(system_sink, (void *)(intptr_t)fd);
+        log_set_sink(system_sink, (void *)((intptr_t)fd << FACILITY_BITS | facility));
         return true;
     }
     if (fd >= 0)

@@ -7,8 +7,9 @@
 
 #include "base/log.h"
 
-/* To the system's log as facility AUTH; program is static. False: there is none. */
-bool role_log_to_system(const char *program) MUST_USE;
+/* To the system's log with this facility (RFC 5424 6.2.1); program is static. False: there is none.
+ */
+bool role_log_to_system(const char *program, int facility) MUST_USE;
 
 /* LogFormat: one JSON object a line from now on, or plain text again. */
 void role_log_set_json(bool is_json);

@@ -23,6 +23,11 @@
 #define FD_SPARE       8
 #define STATUS_REFUSED 255
 
+/* By RFC 5424 6.2.1, as SyslogFacility keeps them. */
+static const char *const facility_names[24] = {
+    [1] = "1",   [3] = "3",   [4] = "4",   [10] = "10", [16] = "16", [17] = "17",
+    [18] = "18", [19] = "19", [20] = "20", [21] = "21", [22] = "22", [23] = "23"};
+
 static const char *const level_names[] = {"QUIET",   "FATAL",  "ERROR",  "INFO",
                                           "VERBOSE", "DEBUG1", "DEBUG2", "DEBUG3"};
 
@@ -32,8 +37,12 @@ void supervisor_child_arguments(const struct supervisor *s, enum program program
     size_t n = 0;
     CHECK(level < ARRAY_LEN(level_names));
     arguments[n++] = program_name(program);
-    if (s->setup.to_system)
+    if (s->setup.to_system) {
         arguments[n++] = "-S";
+        arguments[n++] = facility_names[s->options.syslog_facility];
+    }
+    if (s->options.log_format == LOG_FORMAT_JSON)
+        arguments[n++] = "-J";
     arguments[n++] = "-l";
     arguments[n++] = level_names[level];
     arguments[n] = NULL;
@@ -243,7 +252,7 @@ static void write_pid_file(struct supervisor *s)
 /* What the terminal had to hear, it has heard. */
 static void forget_terminal(struct supervisor *s)
 {
-    if (!role_log_to_system("aditd"))
+    if (!role_log_to_system("aditd", s->options.syslog_facility))
         log_set_fd(STDERR_FILENO); /* /dev/null by now */
     if (s->setup.terminal_fd >= 0)
         close(s->setup.terminal_fd); /* who reads our output to its end must not wait for us */
@@ -351,6 +360,7 @@ static void reload(struct supervisor *s)
     s->config = config;
     s->options = options;
     log_set_level(options.log_level);
+    role_log_set_json(options.log_format == LOG_FORMAT_JSON);
     write_pid_file(s);
     LIST_FOR (c, &s->connections, struct connection, link)
         connection_reload(c);
@@ -435,6 +445,8 @@ int supervisor_run(const struct supervisor_setup *setup)
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         s.signals[i] = loop_signal_new(s.loop, numbers[i], on_signal, &s);
     enum err err = sshd_config_resolve(s.config, NULL, &s.options, &report);
+    if (err == OK)
+        role_log_set_json(s.options.log_format == LOG_FORMAT_JSON);
     config_text_log_report(&report);
     report_done(&report);
     if (err == OK)

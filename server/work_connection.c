@@ -25,7 +25,7 @@ struct work_connection {
     int ticket_fd;
     struct buf ticket_bytes;
     struct role_msg ticket; /* borrows from ticket_bytes */
-    char *user, *address;
+    char *user, *address, *fingerprint;
     struct server_options first_options; /* the transport's algorithm lists borrow from these */
     struct server_options options;       /* those in force */
     struct key_options key;
@@ -146,6 +146,11 @@ static void go_up(struct work_connection *c)
     c->agent = accept_agent_new(c->link, &c->policy);
     c->tun = accept_tun_new(c->link, &c->policy);
     c->listen = accept_listen_new(c->link, &c->policy, forwards_changed, c);
+    const struct audit_who who = {c->user, c->fingerprint, c->address, c->ticket.port};
+    accept_direct_set_who(c->direct, &who);
+    accept_agent_set_who(c->agent, &who);
+    accept_tun_set_who(c->tun, &who);
+    accept_listen_set_who(c->listen, &who);
     const struct session_setup setup = {.options = &c->options,
                                         .key = &c->key,
                                         .agent = c->agent,
@@ -281,6 +286,7 @@ static enum err read_terms(struct work_connection *c, const struct work_adoption
     TRY(key_options_parse(c->ticket.options, &c->key, &why));
     c->user = slice_strdup(c->ticket.user);
     c->address = slice_strdup(c->ticket.address);
+    c->fingerprint = c->ticket.fingerprint.len ? slice_strdup(c->ticket.fingerprint) : NULL;
     policy_make(&c->policy, &c->options, &c->key);
     return OK;
 }
@@ -350,5 +356,6 @@ void work_connection_free(struct work_connection *c)
     buf_done(&c->signing);
     mem_free(c->user);
     mem_free(c->address);
+    mem_free(c->fingerprint);
     mem_free(c);
 }
