@@ -585,6 +585,15 @@ void stream_set_keepalive(struct stream *s, bool on)
     set_option(s, SOL_SOCKET, SO_KEEPALIVE, on);
 }
 
+/* A socket has one of both; the other is refused. */
+void stream_set_tos(struct stream *s, int tos)
+{
+    if (tos < 0)
+        return;
+    set_option(s, IPPROTO_IP, IP_TOS, tos);
+    set_option(s, IPPROTO_IPV6, IPV6_TCLASS, tos);
+}
+
 void stream_set_notsent_lowat(struct stream *s, uint32_t bytes)
 {
     set_option(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)MIN(bytes, (uint32_t)INT_MAX));

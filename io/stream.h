@@ -149,6 +149,8 @@ bool stream_is_socket(const struct stream *s);
 /* TCP only, harmless otherwise. */
 void stream_set_nodelay(struct stream *s);
 void stream_set_keepalive(struct stream *s, bool on);
+/* The TOS byte (IPv4) or traffic class (IPv6); negative: left as it is. */
+void stream_set_tos(struct stream *s, int tos);
 void stream_set_notsent_lowat(struct stream *s, uint32_t bytes);
 
 #endif

@@ -442,6 +442,7 @@ static bool on_pty(struct run *r, struct slice body)
         return false;
     r->term = slice_strdup(term);
     r->has_pty = true;
+    link_set_tos(r->user.link, setup->options->ip_qos.interactive); /* somebody types here */
     return buf_append_slice(&r->modes, modes) == OK;
 }
 

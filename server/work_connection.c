@@ -273,6 +273,7 @@ static struct stream *connection_stream(const struct work_connection *c, int in_
         (void)close(out_fd); /* the peer's end must not wait for a copy of ours */
     link_tune_stream(s);
     stream_set_keepalive(s, c->options.tcp_keep_alive);
+    stream_set_tos(s, c->options.ip_qos.bulk);
     return s;
 }
 

@@ -894,6 +894,12 @@ void link_tune_stream(struct stream *s)
     stream_set_notsent_lowat(s, NOTSENT_LOWAT);
 }
 
+void link_set_tos(struct link *l, int tos)
+{
+    if (l->stream)
+        stream_set_tos(l->stream, tos);
+}
+
 struct conn *link_conn(struct link *l)
 {
     return l->conn;

@@ -92,6 +92,8 @@ struct link_config {
 
 /* What a TCP socket needs before it carries a link: no Nagle, a short queue in the kernel. */
 void link_tune_stream(struct stream *s);
+/* stream_set_tos of the link's own stream. */
+void link_set_tos(struct link *l, int tos);
 
 /* ServerAliveInterval, ClientAliveInterval from now on. */
 void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max);

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import struct
@@ -388,3 +389,18 @@ def test_a_connection_without_channels_ends_where_that_is_wanted(bed):
     ssh = bed.ssh(server)
     assert ssh.wait() == 255
     server.wait_log("terminating inactive connection")
+
+
+def marks_of(server):
+    """The TOS bytes of the server's ends of connections, as ss shows them."""
+    argv = ["ss", "-Htn", "--tos", "state", "established", "sport", "= :%d" % server.port]
+    return set(re.findall(r"tos:(0x\w+)", subprocess.run(argv, capture_output=True, text=True, check=True).stdout))
+
+
+def test_ipqos_marks_what_a_person_types_and_what_flows(bed):
+    server = bed.aditd(IPQoS="af21 cs1")
+    bed.ssh(server)
+    until(lambda: marks_of(server) == {"0x20"}, lambda: "the mark of bulk; there is %s" % marks_of(server))
+    terminal = Terminal(bed, server, "echo ready; cat")
+    terminal.wait_for(b"ready")
+    assert marks_of(server) == {"0x20", "0x48"}
