@@ -125,7 +125,7 @@ const struct option_row option_server_rows[] = {
                authorized_principals_command, "none", OPTION_CHECK_PROGRAM),
     BUILT(OPTION_STRING,   "AuthorizedPrincipalsCommandUser", MATCH,
                            authorized_principals_command_user, "none"),
-    BUILT_KIND(OPTION_LIST, "AuthenticationMethods", MATCH | LOUD, authentication_methods, "any",
+    BUILT_KIND(OPTION_LIST, "AuthenticationMethods", MATCH, authentication_methods, "any",
                OPTION_CHECK_METHODS),
     BUILT(OPTION_FLAG,     "PasswordAuthentication", MATCH, password_authentication, "yes"),
     BUILT(OPTION_FLAG,     "KbdInteractiveAuthentication", MATCH, kbd_interactive_authentication,
