@@ -71,7 +71,8 @@ void account_find_groups(struct account *a)
     if (!a->is_known)
         return;
     int found = getgrouplist(a->name, a->gid, a->groups, &count);
-    a->group_count = found < 0 ? ACCOUNT_GROUPS_MAX : (size_t)found;
+    a->is_known = found >= 0; /* a group that is left out may be one of DenyGroups */
+    a->group_count = found < 0 ? 0 : (size_t)found;
     for (size_t i = 0; i < a->group_count; i++)
         add_group_name(a, a->groups[i]);
 }

@@ -27,7 +27,7 @@ struct account {
 void account_find(const char *user, struct account *a);
 void account_done(struct account *a);
 
-/* Fills the groups of a known account; at most ACCOUNT_GROUPS_MAX, the rest are left out. */
+/* Fills the groups of a known account. One with more than ACCOUNT_GROUPS_MAX is known no more. */
 void account_find_groups(struct account *a);
 
 /*

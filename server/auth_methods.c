@@ -5,9 +5,6 @@
 
 /* In the order in which OpenSSH names them. */
 static const char *const names[] = {"publickey", "password", INTERACTIVE};
-/* Known and never on: a list that has one can never be fulfilled. */
-static const char *const absent[] = {"hostbased", "gssapi-with-mic", "none"};
-
 /* The next entry of "a,b:device"; false at the end. An empty one is an entry, too. */
 static bool take_entry(const char **list, struct slice *entry)
 {
@@ -24,15 +21,6 @@ static struct slice method_of(struct slice entry)
 {
     const uint8_t *colon = entry.len ? memchr(entry.ptr, ':', entry.len) : NULL;
     return slice_of(entry.ptr, colon ? (size_t)(colon - entry.ptr) : entry.len);
-}
-
-static bool is_one_of(struct slice name, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slice_is(name, list[i]))
-            return true;
-    }
-    return false;
 }
 
 static bool is_any(const struct string_list *lists)
@@ -122,26 +110,4 @@ bool auth_methods_is_complete(const struct auth_methods *m, const struct string_
             return true;
     }
     return false;
-}
-
-enum err auth_methods_check(const struct string_list *lists, const char **why)
-{
-    *why = "";
-    for (size_t i = 0; i < lists->count; i++) {
-        const char *list = lists->items[i];
-        struct slice entry;
-        if (strcmp(list, "any") == 0 && lists->count > 1)
-            *why = "AuthenticationMethods: \"any\" stands alone";
-        while (!is_any(lists) && take_entry(&list, &entry)) {
-            struct slice method = method_of(entry);
-            bool has_device = method.len < entry.len;
-            bool is_known = is_one_of(method, names, ARRAY_LEN(names)) ||
-                            is_one_of(method, absent, ARRAY_LEN(absent));
-            if (**why == '\0' && !is_known)
-                *why = "AuthenticationMethods: a method that does not exist";
-            else if (**why == '\0' && has_device && !slice_is(method, INTERACTIVE))
-                *why = "AuthenticationMethods: only keyboard-interactive has devices";
-        }
-    }
-    return **why ? ERR_CONFIG : OK;
 }

@@ -17,12 +17,6 @@ struct auth_methods {
 #define AUTH_METHODS_TEXT_MAX 256
 
 /*
- * Are the lists well formed? ERR_CONFIG, and *why is a constant sentence: a method nobody knows, an
- * empty list, "any" beside others.
- */
-enum err auth_methods_check(const struct string_list *lists, const char **why) MUST_USE;
-
-/*
  * Appends what may be tried after these steps, as the list that USERAUTH_FAILURE names, in
  * OpenSSH's order. Nothing where no list can be fulfilled with what is switched on.
  */

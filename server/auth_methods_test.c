@@ -83,40 +83,10 @@ static void what_is_next_and_when_it_is_enough(void **state UNUSED)
     }
 }
 
-static void lists_that_make_no_sense_are_told(void **state UNUSED)
-{
-    static const struct {
-        const char *lists;
-        bool is_read;
-    } cases[] = {
-        {"any", true},
-        {"", true},
-        {"publickey,password publickey,keyboard-interactive:pam", true},
-        {"hostbased,publickey", true},
-        {"any publickey", false},
-        {"publickey any", false},
-        {"publickey,any", false},
-        {"publickey,", false},
-        {"publickey,,password", false},
-        {"publikey", false},
-        {"password:pam", false},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct string_list lists;
-        const char *why;
-        list_of(cases[i].lists, &lists);
-        enum err err = auth_methods_check(&lists, &why);
-        if ((err == OK) != cases[i].is_read || (why[0] == '\0') != cases[i].is_read)
-            fail_msg("%s: %s", cases[i].lists, why);
-        string_list_done(&lists);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_next_and_when_it_is_enough),
-        cmocka_unit_test(lists_that_make_no_sense_are_told),
     };
     return RUN_TESTS(tests);
 }

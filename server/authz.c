@@ -39,7 +39,7 @@ static enum err add_names(struct buf *out, const struct account *a)
 }
 
 /* Groups that do not fit would be rules that do not hold: then there is no answer. */
-static enum err send_account(struct login *l)
+static enum err send_account(struct attempt *l)
 {
     const struct account *a = &l->account;
     struct buf numbers, names;
@@ -62,7 +62,7 @@ static enum err send_account(struct login *l)
 }
 
 /* "user:style": the style is the client's wish, which nobody here fulfils. */
-static void find_account(struct login *l)
+static void find_account(struct attempt *l)
 {
     l->name = slice_strdup(l->m.user);
     l->name[strcspn(l->name, ":")] = '\0';
@@ -72,7 +72,7 @@ static void find_account(struct login *l)
 
 /* ---- what ---- */
 
-static enum err take_facts(struct login *l, int config_fd)
+static enum err take_facts(struct attempt *l, int config_fd)
 {
     const char *why;
     TRY(config_text_from_fd(config_fd, &l->options));
@@ -86,25 +86,25 @@ static enum err take_facts(struct login *l, int config_fd)
     return strcmp(user, l->name) == 0 ? OK : ERR_PROTOCOL; /* one attempt, one user */
 }
 
-static enum err take_question(struct login *l)
+static enum err take_question(struct attempt *l)
 {
     int config_fd = -1;
-    TRY(login_receive(l, ROLE_MSG_AUTHZ, &config_fd));
+    TRY(attempt_receive(l, ROLE_MSG_AUTHZ, &config_fd));
     enum err err = take_facts(l, config_fd);
     close(config_fd);
     return err;
 }
 
-static enum err decide(struct login *l)
+static enum err decide(struct attempt *l)
 {
     struct shadow shadow;
     enum err err = ERR_PROTOCOL;
     shadow_read(l->name, &shadow);
     authz_account_check(l, &shadow);
     if (!slice_is(l->m.service, "ssh-connection"))
-        login_refuse(l, "no such service");
+        attempt_refuse(l, "no such service");
     if (l->m.method == ROLE_AUTH_PUBLICKEY) {
-        if (authz_pam_is_used(&l->options) && !login_is_refused(l))
+        if (authz_pam_is_used(&l->options) && !attempt_is_refused(l))
             authz_pam_account(l);
         err = authz_publickey(l);
     } else if (l->m.method == ROLE_AUTH_PASSWORD) {
@@ -117,24 +117,24 @@ static enum err decide(struct login *l)
 }
 
 /* What this step restricts, and all before it (AuthenticationMethods): each restriction holds. */
-static void add_earlier(struct login *l)
+static void add_earlier(struct attempt *l)
 {
     const char *why = "";
     if (l->is_granted && key_options_merge(&l->granted, &l->earlier, &why) != OK)
-        login_refuse(l, "the options of two steps do not go together: %s", why);
+        attempt_refuse(l, "the options of two steps do not go together: %s", why);
 }
 
 /* Options that cannot be said would be restrictions that do not hold. */
-static enum err send_answer(struct login *l)
+static enum err send_answer(struct attempt *l)
 {
     struct buf options;
     buf_init(&options, ROLE_MSG_OPTIONS_MAX);
     add_earlier(l);
-    if (l->is_granted && !login_is_refused(l) && key_options_print(&l->granted, &options) != OK) {
-        login_refuse(l, "the options that restrict the login cannot be expressed");
+    if (l->is_granted && !attempt_is_refused(l) && key_options_print(&l->granted, &options) != OK) {
+        attempt_refuse(l, "the options that restrict the login cannot be expressed");
         buf_clear(&options);
     }
-    bool may = l->is_granted && !login_is_refused(l);
+    bool may = l->is_granted && !attempt_is_refused(l);
     struct role_msg m = {.kind = ROLE_MSG_ANSWER,
                          .is_allowed = may,
                          .options = may ? buf_slice(&options) : SLICE_NONE,
@@ -147,9 +147,9 @@ static enum err send_answer(struct login *l)
 
 enum err authz_run(int fd, const struct crypto *crypto)
 {
-    struct login l;
-    login_init(&l, fd, crypto, wall_clock_s());
-    enum err err = login_receive(&l, ROLE_MSG_WHO, NULL);
+    struct attempt l;
+    attempt_init(&l, fd, crypto, wall_clock_s());
+    enum err err = attempt_receive(&l, ROLE_MSG_WHO, NULL);
     if (err == OK) {
         find_account(&l);
         err = send_account(&l);
@@ -160,6 +160,6 @@ enum err authz_run(int fd, const struct crypto *crypto)
         err = decide(&l);
     if (err == OK)
         err = send_answer(&l);
-    login_done(&l);
+    attempt_done(&l);
     return err;
 }

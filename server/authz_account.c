@@ -17,7 +17,7 @@
 static const struct string_list empty = {NULL, 0};
 
 /* Which of the four lists it is: each is asked with the others empty. */
-static void check_lists(struct login *l)
+static void check_lists(struct attempt *l)
 {
     const struct connection_facts facts = {.user = l->account.name,
                                            .host = l->host,
@@ -34,50 +34,50 @@ static void check_lists(struct login *l)
                 *lists[j] = empty;
         }
         if (!server_options_may_log_in(&o, &facts))
-            login_refuse(l, "%s (sshd_config)", names[i]);
+            attempt_refuse(l, "%s (sshd_config)", names[i]);
     }
     /* Together they are what counts. */
     if (!server_options_may_log_in(&l->options, &facts))
-        login_refuse(l, "AllowUsers, DenyUsers, AllowGroups or DenyGroups (sshd_config)");
+        attempt_refuse(l, "AllowUsers, DenyUsers, AllowGroups or DenyGroups (sshd_config)");
 }
 
 /* ---- the account ---- */
 
-static void check_shell(struct login *l)
+static void check_shell(struct attempt *l)
 {
     struct stat st;
     const char *shell = l->account.shell[0] ? l->account.shell : DEFAULT_SHELL;
     if (strcmp(l->options.chroot_directory, "none") != 0)
         return; /* it would be looked for in another tree */
     if (stat(shell, &st) != 0)
-        login_refuse(l, "the account's shell %s does not exist", shell);
+        attempt_refuse(l, "the account's shell %s does not exist", shell);
     else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
-        login_refuse(l, "the account's shell %s is not executable", shell);
+        attempt_refuse(l, "the account's shell %s is not executable", shell);
 }
 
-static void check_shadow(struct login *l, const struct shadow *shadow)
+static void check_shadow(struct attempt *l, const struct shadow *shadow)
 {
     if (authz_pam_is_used(&l->options))
         return; /* it is PAM's matter then */
     if (shadow_is_locked(shadow))
-        login_refuse(l, "the account is locked (its password begins with '!')");
+        attempt_refuse(l, "the account is locked (its password begins with '!')");
     if (shadow_is_expired(shadow, l->now_s))
-        login_refuse(l, "the account has expired");
+        attempt_refuse(l, "the account has expired");
 }
 
-static void check_own(struct login *l)
+static void check_own(struct attempt *l)
 {
     if (geteuid() == 0 || l->account.uid == geteuid())
         return;
     struct passwd *me = getpwuid(geteuid());
     const char *name = me ? me->pw_name : "its own user";
-    login_refuse(l, "only %s can log in here: aditd runs as %s", name, name);
+    attempt_refuse(l, "only %s can log in here: aditd runs as %s", name, name);
 }
 
-void authz_account_check(struct login *l, const struct shadow *shadow)
+void authz_account_check(struct attempt *l, const struct shadow *shadow)
 {
     if (!l->account.is_known) {
-        login_refuse(l, "no such account");
+        attempt_refuse(l, "no such account");
         return;
     }
     check_own(l);
@@ -85,12 +85,12 @@ void authz_account_check(struct login *l, const struct shadow *shadow)
     check_shell(l);
     check_lists(l);
     if (l->account.uid == 0 && l->options.permit_root_login == ROOT_NO)
-        login_refuse(l, "PermitRootLogin no");
+        attempt_refuse(l, "PermitRootLogin no");
     if (l->account.uid != 0 && access(NOLOGIN, F_OK) == 0)
-        login_refuse(l, NOLOGIN " exists");
+        attempt_refuse(l, NOLOGIN " exists");
 }
 
-void authz_account_check_root(struct login *l)
+void authz_account_check_root(struct attempt *l)
 {
     bool is_key = l->m.method == ROLE_AUTH_PUBLICKEY;
     if (l->account.uid != 0)
@@ -100,14 +100,14 @@ void authz_account_check_root(struct login *l)
         return;
     case ROOT_PROHIBIT_PASSWORD:
         if (!is_key)
-            login_refuse(l, "PermitRootLogin prohibit-password");
+            attempt_refuse(l, "PermitRootLogin prohibit-password");
         return;
     case ROOT_FORCED_COMMANDS_ONLY:
         if (!is_key || !l->granted.command)
-            login_refuse(l, "PermitRootLogin forced-commands-only, and the key has no command=");
+            attempt_refuse(l, "PermitRootLogin forced-commands-only, and the key has no command=");
         return;
     case ROOT_NO:
         break;
     }
-    login_refuse(l, "PermitRootLogin no");
+    attempt_refuse(l, "PermitRootLogin no");
 }

@@ -20,7 +20,7 @@ struct slice offered_key_type(struct slice blob)
     return reader_string(&r);
 }
 
-static void parse(const struct login *l, struct slice blob, struct offered_key *k)
+static void parse(const struct attempt *l, struct slice blob, struct offered_key *k)
 {
     *k = (struct offered_key){.key = NULL};
     if (cert_is_type(offered_key_type(blob))) {
@@ -52,7 +52,7 @@ struct slice offered_key_authority(const struct offered_key *k)
     return k->cert ? pubkey_blob(cert_info(k->cert)->authority) : SLICE_NONE;
 }
 
-static bool is_accepted(const struct login *l)
+static bool is_accepted(const struct attempt *l)
 {
     char *name CLEANUP(mem_cleanup) = slice_strdup(l->m.name);
     return namelist_contains(slice_text(l->options.pubkey_accepted_algorithms), name);
@@ -60,7 +60,7 @@ static bool is_accepted(const struct login *l)
 
 /* The algorithm of the signature: a certificate's name for a certificate, a plain one for a key. A
  * legacy one (ssh-rsa) exists only where the configuration names it. */
-static const struct algo_sign *algorithm(const struct login *l, const struct offered_key *k)
+static const struct algo_sign *algorithm(const struct attempt *l, const struct offered_key *k)
 {
     const struct algo_sign *algo = k->cert ? cert_algo_sign(l->m.name) : algo_sign_find(l->m.name);
     if (!algo && !k->cert && is_accepted(l))
@@ -68,7 +68,7 @@ static const struct algo_sign *algorithm(const struct login *l, const struct off
     return algo && k->key && algo->kind == pubkey_kind(k->key) ? algo : NULL;
 }
 
-static enum key_verdict verify(const struct login *l, struct offered_key *k)
+static enum key_verdict verify(const struct attempt *l, struct offered_key *k)
 {
     const struct algo_sign *algo = algorithm(l, k);
     enum key_verdict verdict = KEY_VERDICT_BAD;
@@ -97,13 +97,13 @@ static enum key_verdict verify(const struct login *l, struct offered_key *k)
 
 /* ---- describing ---- */
 
-char *authz_fingerprint(const struct login *l, struct slice blob)
+char *authz_fingerprint(const struct attempt *l, struct slice blob)
 {
     return l->options.fingerprint_hash == FINGERPRINT_MD5 ? fingerprint_md5(l->crypto, blob)
                                                           : fingerprint_sha256(l->crypto, blob);
 }
 
-static void describe_cert(struct login *l, const struct offered_key *k, const char *print)
+static void describe_cert(struct attempt *l, const struct offered_key *k, const char *print)
 {
     const struct cert_info *info = cert_info(k->cert);
     char *authority CLEANUP(mem_cleanup) = authz_fingerprint(l, pubkey_blob(info->authority));
@@ -112,7 +112,7 @@ static void describe_cert(struct login *l, const struct offered_key *k, const ch
              (unsigned long long)info->serial, pubkey_short_name(info->authority), authority);
 }
 
-static void describe(struct login *l, const struct offered_key *k)
+static void describe(struct attempt *l, const struct offered_key *k)
 {
     char *print CLEANUP(mem_cleanup) =
         authz_fingerprint(l, k->key ? offered_key_plain(k) : l->m.key);
@@ -123,7 +123,7 @@ static void describe(struct login *l, const struct offered_key *k)
                  k->key ? pubkey_short_name(k->key) : "UNKNOWN", print);
 }
 
-void offered_key_read(struct login *l, struct offered_key *k)
+void offered_key_read(struct attempt *l, struct offered_key *k)
 {
     parse(l, l->m.key, k);
     describe(l, k);
@@ -132,30 +132,30 @@ void offered_key_read(struct login *l, struct offered_key *k)
 
 /* ---- rules ---- */
 
-static void check_algorithms(struct login *l, const struct offered_key *k)
+static void check_algorithms(struct attempt *l, const struct offered_key *k)
 {
     if (!is_accepted(l))
-        login_refuse(l, "the signature algorithm is not in PubkeyAcceptedAlgorithms");
+        attempt_refuse(l, "the signature algorithm is not in PubkeyAcceptedAlgorithms");
     const char *signed_by = k->cert ? cert_info(k->cert)->algo->name : NULL;
     if (signed_by && !namelist_contains(slice_text(l->options.ca_signature_algorithms), signed_by))
-        login_refuse(l, "the certificate is signed by %s, which is not in CASignatureAlgorithms",
-                     signed_by);
+        attempt_refuse(l, "the certificate is signed by %s, which is not in CASignatureAlgorithms",
+                       signed_by);
 }
 
-static void check_size(struct login *l, const struct pubkey *key)
+static void check_size(struct attempt *l, const struct pubkey *key)
 {
     if (pubkey_kind(key) == KEY_RSA && (int)pubkey_bits(key) < l->options.required_rsa_size)
-        login_refuse(l, "an RSA key of %u bits is below RequiredRSASize", pubkey_bits(key));
+        attempt_refuse(l, "an RSA key of %u bits is below RequiredRSASize", pubkey_bits(key));
 }
 
-static bool is_in_list(const struct login *l, const struct krl *list, const struct offered_key *k)
+static bool is_in_list(const struct attempt *l, const struct krl *list, const struct offered_key *k)
 {
     return k->cert ? krl_has_cert(list, l->crypto, k->cert)
                    : krl_has_key(list, l->crypto, offered_key_plain(k));
 }
 
 /* A list that cannot be read revokes everything. */
-static void check_revoked_by(struct login *l, const struct offered_key *k, const char *path)
+static void check_revoked_by(struct attempt *l, const struct offered_key *k, const char *path)
 {
     struct buf bytes;
     struct krl *list = NULL;
@@ -165,17 +165,17 @@ static void check_revoked_by(struct login *l, const struct offered_key *k, const
     if (err == OK)
         err = krl_parse(&list, l->crypto, buf_slice(&bytes));
     if (err != OK)
-        login_refuse(l, "no key is accepted: the list cannot be read (RevokedKeys %s: %s)", path,
-                     err_name(err));
+        attempt_refuse(l, "no key is accepted: the list cannot be read (RevokedKeys %s: %s)", path,
+                       err_name(err));
     else if (is_in_list(l, list, k))
-        login_refuse(l, "the key is revoked (RevokedKeys %s)", path);
+        attempt_refuse(l, "the key is revoked (RevokedKeys %s)", path);
     krl_free(list);
     buf_done(&bytes);
     if (fd >= 0)
         close(fd);
 }
 
-static void check_revoked(struct login *l, const struct offered_key *k)
+static void check_revoked(struct attempt *l, const struct offered_key *k)
 {
     const struct string_list *lists = &l->options.revoked_keys;
     for (size_t i = 0; i < lists->count; i++) {
@@ -185,7 +185,7 @@ static void check_revoked(struct login *l, const struct offered_key *k)
 }
 
 /* A key and its certificate are one key. A list that cannot be read hides nothing: it refuses. */
-static void check_unused(struct login *l, const struct offered_key *k)
+static void check_unused(struct attempt *l, const struct offered_key *k)
 {
     struct reader r;
     reader_init(&r, l->m.used_keys);
@@ -193,17 +193,17 @@ static void check_unused(struct login *l, const struct offered_key *k)
         struct offered_key used;
         parse(l, reader_string(&r), &used);
         if (!used.key || slice_equal(offered_key_plain(&used), offered_key_plain(k)))
-            login_refuse(l, "the key was used already");
+            attempt_refuse(l, "the key was used already");
         offered_key_done(&used);
     }
     if (reader_done(&r) != OK)
-        login_refuse(l, "the key was used already");
+        attempt_refuse(l, "the key was used already");
 }
 
-void offered_key_check(struct login *l, const struct offered_key *k)
+void offered_key_check(struct attempt *l, const struct offered_key *k)
 {
     if (!k->key) {
-        login_refuse(l, "the key cannot be read, or its certificate does not hold");
+        attempt_refuse(l, "the key cannot be read, or its certificate does not hold");
         return;
     }
     check_algorithms(l, k);
@@ -213,19 +213,19 @@ void offered_key_check(struct login *l, const struct offered_key *k)
     check_unused(l, k);
     check_revoked(l, k);
     if (k->verdict == KEY_VERDICT_BAD)
-        login_refuse(l, l->m.has_signature ? "the signature does not hold"
-                                           : "the algorithm does not fit the key");
+        attempt_refuse(l, l->m.has_signature ? "the signature does not hold"
+                                             : "the algorithm does not fit the key");
 }
 
-void offered_key_check_touch(struct login *l, const struct offered_key *k)
+void offered_key_check_touch(struct attempt *l, const struct offered_key *k)
 {
     int wanted = l->options.pubkey_auth_options;
     if (k->verdict != KEY_VERDICT_VERIFIED || !pubkey_is_sk(k->key))
         return;
     if ((!l->granted.needs_no_touch || (wanted & PUBKEY_TOUCH_REQUIRED)) &&
         !(k->sk.flags & SK_TOUCHED))
-        login_refuse(l, "the security key was not touched (touch-required)");
+        attempt_refuse(l, "the security key was not touched (touch-required)");
     if ((l->granted.needs_verification || (wanted & PUBKEY_VERIFY_REQUIRED)) &&
         !(k->sk.flags & SK_VERIFIED))
-        login_refuse(l, "the security key asked for no PIN (verify-required)");
+        attempt_refuse(l, "the security key asked for no PIN (verify-required)");
 }

@@ -7,7 +7,7 @@
 #define ADIT_SERVER_AUTHZ_KEY_H
 
 #include "crypto/cert.h"
-#include "server/authz_login.h"
+#include "server/authz_attempt.h"
 
 enum key_verdict {
     KEY_VERDICT_BAD,
@@ -24,7 +24,7 @@ struct offered_key {
 };
 
 /* Reads l->m, fills l->fingerprint. offered_key_done in any case. */
-void offered_key_read(struct login *l, struct offered_key *k);
+void offered_key_read(struct attempt *l, struct offered_key *k);
 void offered_key_done(struct offered_key *k);
 
 /* "ssh-ed25519-cert-v01@openssh.com": the name inside a blob; empty where there is none. */
@@ -39,12 +39,12 @@ struct slice offered_key_authority(const struct offered_key *k);
  * that was used in an earlier step, a signature that does not hold. As root it is asked before the
  * change of uid, as RevokedKeys may be root's alone.
  */
-void offered_key_check(struct login *l, const struct offered_key *k);
+void offered_key_check(struct attempt *l, const struct offered_key *k);
 
 /* touch-required and verify-required of l->granted and PubkeyAuthOptions; nothing for a query. */
-void offered_key_check_touch(struct login *l, const struct offered_key *k);
+void offered_key_check_touch(struct attempt *l, const struct offered_key *k);
 
 /* "SHA256:..." by FingerprintHash; the caller owns it. */
-char *authz_fingerprint(const struct login *l, struct slice blob) MUST_USE;
+char *authz_fingerprint(const struct attempt *l, struct slice blob) MUST_USE;
 
 #endif

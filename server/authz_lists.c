@@ -45,7 +45,7 @@ static bool forbid(struct lines *lines, const char *why)
 /* ---- certificates ---- */
 
 /* principal NULL: whoever it is for was asked elsewhere, but it must be for somebody. */
-static enum err check_cert(const struct login *l, const struct offered_key *k,
+static enum err check_cert(const struct attempt *l, const struct offered_key *k,
                            const char *principal, const char **why)
 {
     const struct cert_wish wish = {.kind = CERT_USER,
@@ -57,11 +57,11 @@ static enum err check_cert(const struct login *l, const struct offered_key *k,
 }
 
 /* Adds the certificate's own options to those of the line that lets it in. */
-static enum err add_cert_options(const struct login *l, const struct offered_key *k,
+static enum err add_cert_options(const struct attempt *l, const struct offered_key *k,
                                  struct key_options *options, const char **why)
 {
     struct key_options own;
-    struct key_use use = login_use(l, KEY_USE_PRINCIPAL);
+    struct key_use use = attempt_use(l, KEY_USE_PRINCIPAL);
     enum err err = cert_options_read(cert_info(k->cert), &own, why);
     if (err == OK && !key_options_may_log_in(&own, &use, why)) {
         *why = "the certificate may not be used from this address (source-address)";
@@ -97,7 +97,7 @@ static bool has_one_of(const struct offered_key *k, const char *list)
 
 /* ---- authorized_keys ---- */
 
-static enum err check_authority_line(const struct login *l, const struct offered_key *k,
+static enum err check_authority_line(const struct attempt *l, const struct offered_key *k,
                                      struct key_options *o, const char **why)
 {
     if (o->principals && !has_one_of(k, o->principals)) {
@@ -109,11 +109,11 @@ static enum err check_authority_line(const struct login *l, const struct offered
 }
 
 /* The line's key is the one we look for. True: it lets it in; o is to be done by the caller. */
-static bool is_let_in(const struct login *l, const struct offered_key *k, struct slice text,
+static bool is_let_in(const struct attempt *l, const struct offered_key *k, struct slice text,
                       struct lines *lines, struct key_options *o)
 {
     const char *why;
-    struct key_use use = login_use(l, k->cert ? KEY_USE_AUTHORITY : KEY_USE_PLAIN);
+    struct key_use use = attempt_use(l, k->cert ? KEY_USE_AUTHORITY : KEY_USE_PLAIN);
     if (key_options_parse(text, o, &why) != OK)
         return forbid(lines, why);
     if (!key_options_may_log_in(o, &use, &why) ||
@@ -124,7 +124,7 @@ static bool is_let_in(const struct login *l, const struct offered_key *k, struct
     return true;
 }
 
-bool lists_have_key(const struct login *l, const struct offered_key *k, struct slice text,
+bool lists_have_key(const struct attempt *l, const struct offered_key *k, struct slice text,
                     struct list_source *source, struct key_options *options)
 {
     struct lines lines = {.rest = text, .source = source};
@@ -175,11 +175,11 @@ static void split_principal(struct slice line, struct slice *options, struct sli
     *options = trim(slice_of(line.ptr, at));
 }
 
-static bool is_principal_let_in(const struct login *l, const struct offered_key *k,
+static bool is_principal_let_in(const struct attempt *l, const struct offered_key *k,
                                 struct slice text, struct lines *lines, struct key_options *o)
 {
     const char *why;
-    struct key_use use = login_use(l, KEY_USE_PRINCIPAL);
+    struct key_use use = attempt_use(l, KEY_USE_PRINCIPAL);
     if (key_options_parse(text, o, &why) != OK)
         return forbid(lines, why);
     if (!key_options_may_log_in(o, &use, &why) || check_cert(l, k, NULL, &why) != OK ||
@@ -190,7 +190,7 @@ static bool is_principal_let_in(const struct login *l, const struct offered_key 
     return true;
 }
 
-bool lists_have_principal(const struct login *l, const struct offered_key *k, struct slice text,
+bool lists_have_principal(const struct attempt *l, const struct offered_key *k, struct slice text,
                           struct list_source *source, struct key_options *options)
 {
     struct lines lines = {.rest = text, .source = source};
@@ -204,7 +204,7 @@ bool lists_have_principal(const struct login *l, const struct offered_key *k, st
     return found;
 }
 
-bool lists_name_account(const struct login *l, const struct offered_key *k,
+bool lists_name_account(const struct attempt *l, const struct offered_key *k,
                         struct list_source *source, struct key_options *options)
 {
     const char *why;

@@ -20,15 +20,15 @@ struct list_source {
  * cannot be understood are passed over; one that forbids says so in the source, and the next
  * counts.
  */
-bool lists_have_key(const struct login *l, const struct offered_key *k, struct slice text,
+bool lists_have_key(const struct attempt *l, const struct offered_key *k, struct slice text,
                     struct list_source *source, struct key_options *options);
 
 /* The same of a list of principals ("[options] PRINCIPAL" a line), for a certificate. */
-bool lists_have_principal(const struct login *l, const struct offered_key *k, struct slice text,
+bool lists_have_principal(const struct attempt *l, const struct offered_key *k, struct slice text,
                           struct list_source *source, struct key_options *options);
 
 /* Without a list of principals the certificate must name the account. */
-bool lists_name_account(const struct login *l, const struct offered_key *k,
+bool lists_name_account(const struct attempt *l, const struct offered_key *k,
                         struct list_source *source, struct key_options *options);
 
 /* TrustedUserCAKeys: a public key a line. */

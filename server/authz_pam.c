@@ -10,7 +10,7 @@
 
 /* What a conversation has to go on. */
 struct dialog {
-    struct login *l;
+    struct attempt *l;
     bool is_interactive;
     bool is_hopeless;      /* a rule forbids the login whatever PAM says */
     struct slice password; /* of a request: answers every question without echo */
@@ -79,7 +79,7 @@ static enum err ask_user(struct dialog *d, const struct pam_message **messages, 
     struct body_info_response response;
     struct slice text;
     TRY(send_questions(d, messages, count));
-    TRY(login_receive(d->l, ROLE_MSG_RESPONSE, NULL));
+    TRY(attempt_receive(d->l, ROLE_MSG_RESPONSE, NULL));
     TRY(body_info_response_decode(d->l->m.body, &response));
     d->l->m.method = ROLE_AUTH_INTERACTIVE;
     for (int i = 0; i < count; i++) {
@@ -149,7 +149,7 @@ static int no_dialog(int count UNUSED, const struct pam_message **messages UNUSE
     return PAM_CONV_ERR;
 }
 
-static int begin(struct login *l, struct pam_conv *conversation, pam_handle_t **handle)
+static int begin(struct attempt *l, struct pam_conv *conversation, pam_handle_t **handle)
 {
     *handle = NULL;
     int result = pam_start(l->options.pam_service_name, l->name, conversation, handle);
@@ -160,21 +160,21 @@ static int begin(struct login *l, struct pam_conv *conversation, pam_handle_t **
     return result;
 }
 
-static void refuse_by(struct login *l, pam_handle_t *handle, const char *phase, int result)
+static void refuse_by(struct attempt *l, pam_handle_t *handle, const char *phase, int result)
 {
     if (result != PAM_SUCCESS)
-        login_refuse(l, "PAM (%s %s): %s", l->options.pam_service_name, phase,
-                     handle ? pam_strerror(handle, result) : "cannot be started");
+        attempt_refuse(l, "PAM (%s %s): %s", l->options.pam_service_name, phase,
+                       handle ? pam_strerror(handle, result) : "cannot be started");
 }
 
 /* Both phases. For an account that is refused already, PAM plays its part, and it stays refused. */
-static enum err authenticate(struct login *l, struct dialog *d)
+static enum err authenticate(struct attempt *l, struct dialog *d)
 {
     struct pam_conv conversation = {converse, d};
     pam_handle_t *handle;
     int flags = l->options.permit_empty_passwords ? 0 : PAM_DISALLOW_NULL_AUTHTOK;
     buf_init(&d->notes, 8192);
-    d->is_hopeless = login_is_refused(l);
+    d->is_hopeless = attempt_is_refused(l);
     int result = begin(l, &conversation, &handle);
     if (result == PAM_SUCCESS)
         result = pam_authenticate(handle, flags);
@@ -184,14 +184,14 @@ static enum err authenticate(struct login *l, struct dialog *d)
         refuse_by(l, handle, "account", result);
     }
     authz_account_check_root(l);
-    l->is_granted = result == PAM_SUCCESS && d->err == OK && !login_is_refused(l);
+    l->is_granted = result == PAM_SUCCESS && d->err == OK && !attempt_is_refused(l);
     if (handle)
         (void)pam_end(handle, result);
     buf_done(&d->notes);
     return d->err;
 }
 
-enum err authz_pam_password(struct login *l)
+enum err authz_pam_password(struct attempt *l)
 {
     struct buf password;
     buf_init_secret(&password, MSG_PASSWORD_MAX);
@@ -202,13 +202,13 @@ enum err authz_pam_password(struct login *l)
     return err;
 }
 
-enum err authz_pam_interactive(struct login *l)
+enum err authz_pam_interactive(struct attempt *l)
 {
     struct dialog d = {.l = l, .is_interactive = true};
     return authenticate(l, &d);
 }
 
-void authz_pam_account(struct login *l)
+void authz_pam_account(struct attempt *l)
 {
     struct pam_conv conversation = {no_dialog, NULL};
     pam_handle_t *handle;

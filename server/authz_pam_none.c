@@ -6,18 +6,18 @@ bool authz_pam_is_used(const struct server_options *o UNUSED)
     return false;
 }
 
-enum err authz_pam_password(struct login *l)
+enum err authz_pam_password(struct attempt *l)
 {
-    login_refuse(l, "PAM is not built in");
+    attempt_refuse(l, "PAM is not built in");
     return OK;
 }
 
-enum err authz_pam_interactive(struct login *l)
+enum err authz_pam_interactive(struct attempt *l)
 {
-    login_refuse(l, "PAM is not built in");
+    attempt_refuse(l, "PAM is not built in");
     return OK;
 }
 
-void authz_pam_account(struct login *l UNUSED)
+void authz_pam_account(struct attempt *l UNUSED)
 {
 }

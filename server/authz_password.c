@@ -12,34 +12,34 @@
 
 /* The rules that no right password changes. They are asked first, and the crypt comes all the same:
  * it costs what it costs, whoever asks. */
-static void check_rules(struct login *l, struct slice password)
+static void check_rules(struct attempt *l, struct slice password)
 {
     if (password.len == 0 && !l->options.permit_empty_passwords)
-        login_refuse(l, "PermitEmptyPasswords no");
+        attempt_refuse(l, "PermitEmptyPasswords no");
     if (password.len > MSG_PASSWORD_MAX)
-        login_refuse(l, "the password is too long");
+        attempt_refuse(l, "the password is too long");
     authz_account_check_root(l);
 }
 
 /* The one place that says a password is right. */
-static void judge(struct login *l, const struct shadow *shadow, struct slice password)
+static void judge(struct attempt *l, const struct shadow *shadow, struct slice password)
 {
     bool is_long = password.len > MSG_PASSWORD_MAX;
     check_rules(l, password);
     bool is_right = shadow_is_password(shadow, is_long ? SLICE_NONE : password);
     if (!shadow->is_read && geteuid() != 0)
-        login_refuse(l, "aditd does not run as root, so it cannot check passwords");
+        attempt_refuse(l, "aditd does not run as root, so it cannot check passwords");
     if (!is_right)
-        login_refuse(l, "the password is wrong");
+        attempt_refuse(l, "the password is wrong");
     if (shadow_must_change(shadow, l->now_s))
-        login_refuse(l, "the password has expired");
-    l->is_granted = is_right && !login_is_refused(l);
+        attempt_refuse(l, "the password has expired");
+    l->is_granted = is_right && !attempt_is_refused(l);
 }
 
-enum err authz_password(struct login *l, const struct shadow *shadow)
+enum err authz_password(struct attempt *l, const struct shadow *shadow)
 {
     if (!l->options.password_authentication)
-        login_refuse(l, "PasswordAuthentication no");
+        attempt_refuse(l, "PasswordAuthentication no");
     if (!authz_pam_is_used(&l->options)) {
         judge(l, shadow, l->m.password);
         return OK;
@@ -50,7 +50,7 @@ enum err authz_password(struct login *l, const struct shadow *shadow)
 
 /* ---- keyboard-interactive without PAM: one question ---- */
 
-static enum err ask(struct login *l)
+static enum err ask(struct attempt *l)
 {
     struct buf prompts, body;
     struct writer w;
@@ -72,24 +72,24 @@ static enum err ask(struct login *l)
     return err;
 }
 
-static enum err dialog(struct login *l, const struct shadow *shadow)
+static enum err dialog(struct attempt *l, const struct shadow *shadow)
 {
     struct body_info_response response;
     struct slice password = SLICE_NONE;
     TRY(ask(l));
-    TRY(login_receive(l, ROLE_MSG_RESPONSE, NULL));
+    TRY(attempt_receive(l, ROLE_MSG_RESPONSE, NULL));
     TRY(body_info_response_decode(l->m.body, &response));
     bool is_one = response.count == 1 && info_response_next(&response.responses, &password);
     if (!is_one)
-        login_refuse(l, "one answer was asked for");
+        attempt_refuse(l, "one answer was asked for");
     l->m.method = ROLE_AUTH_INTERACTIVE; /* RESPONSE has no such field */
     judge(l, shadow, is_one ? password : SLICE_NONE);
     return OK;
 }
 
-enum err authz_interactive(struct login *l, const struct shadow *shadow)
+enum err authz_interactive(struct attempt *l, const struct shadow *shadow)
 {
     if (!l->options.kbd_interactive_authentication)
-        login_refuse(l, "KbdInteractiveAuthentication no");
+        attempt_refuse(l, "KbdInteractiveAuthentication no");
     return authz_pam_is_used(&l->options) ? authz_pam_interactive(l) : dialog(l, shadow);
 }

@@ -6,11 +6,11 @@
 #ifndef ADIT_SERVER_AUTHZ_PASSWORD_H
 #define ADIT_SERVER_AUTHZ_PASSWORD_H
 
-#include "server/authz_login.h"
+#include "server/authz_attempt.h"
 #include "server/authz_shadow.h"
 
 /* Fill reason or is_granted. An error ends the attempt without an answer. */
-enum err authz_password(struct login *l, const struct shadow *shadow) MUST_USE;
-enum err authz_interactive(struct login *l, const struct shadow *shadow) MUST_USE;
+enum err authz_password(struct attempt *l, const struct shadow *shadow) MUST_USE;
+enum err authz_interactive(struct attempt *l, const struct shadow *shadow) MUST_USE;
 
 #endif

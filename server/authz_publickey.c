@@ -29,7 +29,7 @@ static bool is_set(const char *value)
 
 /* ---- as root ---- */
 
-static bool is_authority_trusted(const struct login *l, const struct offered_key *k)
+static bool is_authority_trusted(const struct attempt *l, const struct offered_key *k)
 {
     const char *path = l->options.trusted_user_ca_keys;
     struct buf text;
@@ -54,7 +54,7 @@ struct words {
     char *type, *print, *key, *authority_type, *authority_print, *authority_key, *key_id, *ends;
 };
 
-static void words_init(const struct login *l, const struct offered_key *k, struct words *w)
+static void words_init(const struct attempt *l, const struct offered_key *k, struct words *w)
 {
     struct slice authority = offered_key_authority(k);
     snprintf(w->uid, sizeof(w->uid), "%u", (unsigned)l->account.uid);
@@ -81,7 +81,7 @@ static void words_done(struct words *w)
 }
 
 /* True: it ran, and what it printed is in out. */
-static bool ask_command(const struct login *l, const struct offered_key *k, const char *keyword,
+static bool ask_command(const struct attempt *l, const struct offered_key *k, const char *keyword,
                         const char *line, const char *user, struct buf *out)
 {
     struct words w;
@@ -112,11 +112,11 @@ static bool ask_command(const struct login *l, const struct offered_key *k, cons
 }
 
 /* For an account that may not log in nothing is run: its name may be anything. */
-static void gather(struct login *l, const struct offered_key *k, struct gathered *g)
+static void gather(struct attempt *l, const struct offered_key *k, struct gathered *g)
 {
     const struct server_options *o = &l->options;
     g->is_authority_trusted = is_authority_trusted(l, k);
-    if (login_is_refused(l))
+    if (attempt_is_refused(l))
         return;
     g->has_principals_command =
         g->is_authority_trusted && is_set(o->authorized_principals_command) &&
@@ -130,9 +130,9 @@ static void gather(struct login *l, const struct offered_key *k, struct gathered
 /* ---- as the account ---- */
 
 /* The text of a file of the account's, or nothing, and the log says why. */
-static bool read_file(const struct login *l, const char *pattern, char **path, struct buf *text)
+static bool read_file(const struct attempt *l, const char *pattern, char **path, struct buf *text)
 {
-    const struct account *a = login_whom(l);
+    const struct account *a = attempt_whom(l);
     struct account_fault why;
     int fd = -1;
     if (account_keys_path(a, pattern, path, &why) != OK) {
@@ -153,7 +153,7 @@ static bool read_file(const struct login *l, const char *pattern, char **path, s
 }
 
 /* What one text that lets keys in has to say; its word against the key is kept for the end. */
-typedef bool text_search(const struct login *l, const struct offered_key *k, struct slice text,
+typedef bool text_search(const struct attempt *l, const struct offered_key *k, struct slice text,
                          struct list_source *source, struct key_options *options);
 
 static void keep_why(char *why, size_t size, const struct list_source *source)
@@ -163,14 +163,14 @@ static void keep_why(char *why, size_t size, const struct list_source *source)
 }
 
 struct search {
-    struct login *l;
+    struct attempt *l;
     const struct offered_key *k;
     const struct gathered *g;
     char why[256]; /* the first line that has the key and forbids it */
 };
 
 /* Takes the options over. */
-static void grant(struct login *l, const struct key_options *options)
+static void grant(struct attempt *l, const struct key_options *options)
 {
     key_options_done(&l->granted);
     l->granted = *options;
@@ -242,21 +242,21 @@ static bool is_listed(struct search *s)
 
 static void search_all(struct search *s)
 {
-    struct login *l = s->l;
-    bool was_refused = login_is_refused(l);
+    struct attempt *l = s->l;
+    bool was_refused = attempt_is_refused(l);
     bool found = is_certified(s) || is_listed(s);
     if (!found)
-        login_refuse(l, "%s", s->why[0] ? s->why : "the key is not listed for this account");
+        attempt_refuse(l, "%s", s->why[0] ? s->why : "the key is not listed for this account");
     else if (!was_refused)
         offered_key_check_touch(l, s->k);
     if (found && !was_refused)
         authz_account_check_root(l);
     l->is_granted =
-        found && !login_is_refused(l) &&
+        found && !attempt_is_refused(l) &&
         s->k->verdict == (l->m.has_signature ? KEY_VERDICT_VERIFIED : KEY_VERDICT_NOTHING_SIGNED);
 }
 
-enum err authz_publickey(struct login *l)
+enum err authz_publickey(struct attempt *l)
 {
     struct offered_key k;
     struct gathered g = {.is_authority_trusted = false};
@@ -264,11 +264,11 @@ enum err authz_publickey(struct login *l)
     buf_init(&g.principals, COMMAND_OUTPUT_MAX + 1);
     buf_init(&g.keys, COMMAND_OUTPUT_MAX + 1);
     if (!l->options.pubkey_authentication)
-        login_refuse(l, "PubkeyAuthentication no");
+        attempt_refuse(l, "PubkeyAuthentication no");
     offered_key_read(l, &k);
     offered_key_check(l, &k);
     gather(l, &k, &g);
-    enum err err = login_become(l);
+    enum err err = attempt_become(l);
     if (err == OK)
         search_all(&s);
     offered_key_done(&k);

@@ -2,12 +2,12 @@
 #ifndef ADIT_SERVER_AUTHZ_PUBLICKEY_H
 #define ADIT_SERVER_AUTHZ_PUBLICKEY_H
 
-#include "server/authz_login.h"
+#include "server/authz_attempt.h"
 
 /*
  * Fills reason or is_granted and granted, and fingerprint. As root this process is the account's
  * uid (or nobody's) afterwards. An error ends the attempt without an answer.
  */
-enum err authz_publickey(struct login *l) MUST_USE;
+enum err authz_publickey(struct attempt *l) MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
 /* One login attempt: its memory, its words, its uid. */
-#include "server/authz_login.h"
+#include "server/authz_attempt.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #define NOBODY     65534
 #define DECOY_HOME "/nonexistent"
 
-void login_init(struct login *l, int fd, const struct crypto *crypto, int64_t now_s)
+void attempt_init(struct attempt *l, int fd, const struct crypto *crypto, int64_t now_s)
 {
-    *l = (struct login){.crypto = crypto, .fd = fd, .now_s = now_s};
+    *l = (struct attempt){.crypto = crypto, .fd = fd, .now_s = now_s};
     buf_init_secret(&l->record, ROLE_MSG_MAX);
     server_options_init(&l->options);
     account_find("nobody", &l->decoy);
@@ -28,7 +28,7 @@ void login_init(struct login *l, int fd, const struct crypto *crypto, int64_t no
           key_options_parse(SLICE_NONE, &l->earlier, &why) == OK);
 }
 
-void login_done(struct login *l)
+void attempt_done(struct attempt *l)
 {
     key_options_done(&l->granted);
     key_options_done(&l->earlier);
@@ -42,37 +42,37 @@ void login_done(struct login *l)
     mem_free(l->local_address);
 }
 
-void login_refuse(struct login *l, const char *format, ...)
+void attempt_refuse(struct attempt *l, const char *format, ...)
 {
     va_list arguments;
-    if (login_is_refused(l))
+    if (attempt_is_refused(l))
         return;
     va_start(arguments, format);
     vsnprintf(l->reason, sizeof(l->reason), format, arguments);
     va_end(arguments);
 }
 
-const struct account *login_whom(const struct login *l)
+const struct account *attempt_whom(const struct attempt *l)
 {
-    return login_is_refused(l) || !l->account.is_known ? &l->decoy : &l->account;
+    return attempt_is_refused(l) || !l->account.is_known ? &l->decoy : &l->account;
 }
 
-struct key_use login_use(const struct login *l, enum key_use_kind kind)
+struct key_use attempt_use(const struct attempt *l, enum key_use_kind kind)
 {
     return (struct key_use){kind, l->address, l->host, l->now_s};
 }
 
-enum err login_become(struct login *l)
+enum err attempt_become(struct attempt *l)
 {
     if (geteuid() != 0)
         return OK;
-    enum err err = account_become(login_whom(l));
+    enum err err = account_become(attempt_whom(l));
     if (err != OK)
-        log_error("cannot become %s", login_whom(l)->name);
+        log_error("cannot become %s", attempt_whom(l)->name);
     return err;
 }
 
-enum err login_receive(struct login *l, enum role_msg_kind kind, int *config_fd)
+enum err attempt_receive(struct attempt *l, enum role_msg_kind kind, int *config_fd)
 {
     int fds[IPC_FDS_MAX];
     size_t fd_count = 0;

@@ -2,8 +2,8 @@
  * One login attempt as the rooms of aditd-authz share it: what is asked, what is known, and what
  * came of it. The first rule that forbids it is kept in words; nothing takes it back.
  */
-#ifndef ADIT_SERVER_AUTHZ_LOGIN_H
-#define ADIT_SERVER_AUTHZ_LOGIN_H
+#ifndef ADIT_SERVER_AUTHZ_ATTEMPT_H
+#define ADIT_SERVER_AUTHZ_ATTEMPT_H
 
 #include "auth/authorized_keys.h"
 #include "config/sshd_config.h"
@@ -11,7 +11,7 @@
 #include "server/account.h"
 #include "server/role_msg.h"
 
-struct login {
+struct attempt {
     const struct crypto *crypto;
     int fd;        /* to the supervisor */
     int64_t now_s; /* since 1970 */
@@ -30,30 +30,30 @@ struct login {
     char fingerprint[512];      /* as OpenSSH logs it behind "ssh2: "; "" */
 };
 
-void login_init(struct login *l, int fd, const struct crypto *crypto, int64_t now_s);
-void login_done(struct login *l);
+void attempt_init(struct attempt *l, int fd, const struct crypto *crypto, int64_t now_s);
+void attempt_done(struct attempt *l);
 
 /* Keeps the reason, unless there is one already. */
-void login_refuse(struct login *l, const char *format, ...) PRINTF_LIKE(2, 3);
-static inline bool login_is_refused(const struct login *l)
+void attempt_refuse(struct attempt *l, const char *format, ...) PRINTF_LIKE(2, 3);
+static inline bool attempt_is_refused(const struct attempt *l)
 {
     return l->reason[0] != '\0';
 }
 
 /* The account, or once it is refused the decoy. */
-const struct account *login_whom(const struct login *l);
+const struct account *attempt_whom(const struct attempt *l);
 
 /* As the files' and certificates' options are asked. */
-struct key_use login_use(const struct login *l, enum key_use_kind kind);
+struct key_use attempt_use(const struct attempt *l, enum key_use_kind kind);
 
 /*
- * As root: becomes login_whom. Whatever is below a home directory is opened after it. ERR_DENIED:
+ * As root: becomes attempt_whom. Whatever is below a home directory is opened after it. ERR_DENIED:
  * ends the attempt.
  */
-enum err login_become(struct login *l) MUST_USE;
+enum err attempt_become(struct attempt *l) MUST_USE;
 
 /* The next message of this kind; a descriptor that comes with it goes to *config_fd (NULL: none may
  * come). It replaces what m borrows from. ERR_PROTOCOL, and those of ipc and role_msg. */
-enum err login_receive(struct login *l, enum role_msg_kind kind, int *config_fd) MUST_USE;
+enum err attempt_receive(struct attempt *l, enum role_msg_kind kind, int *config_fd) MUST_USE;
 
 #endif
