@@ -134,6 +134,31 @@ void connection_proved(struct supervisor *s, const struct role_msg *m)
 
 /* ---- its end ---- */
 
+/* From here on it does not wait for its login any more: it has it, or it is gone. */
+static void stop_counting(struct connection *c)
+{
+    if (c->is_counted)
+        admission_leave(c->supervisor->sources, &c->source);
+    c->is_counted = false;
+}
+
+/* How a connection ended that was never logged in, and what that costs its source. */
+static void penalise(struct connection *c)
+{
+    struct supervisor *s = c->supervisor;
+    uint64_t left_ms;
+    if (c->order.phase >= SESSION_OK || s->setup.is_inetd || s->is_ending)
+        return;
+    if (c->fault == PENALTY_KINDS)
+        c->fault = !c->has_failed     ? PENALTY_NOAUTH
+                   : c->is_user_known ? PENALTY_AUTHFAIL
+                                      : PENALTY_INVALID_USER;
+    if (penalty_add(s->penalties, c->address, c->fault, loop_now(s->loop), &left_ms) ==
+        PENALTY_BEGINS)
+        log_info("%s is refused for %llu s: %s", c->address,
+                 (unsigned long long)(left_ms / MS_PER_S), penalty_kind_name(c->fault));
+}
+
 void connection_ended(struct connection *c, int status)
 {
     struct supervisor *s = c->supervisor;
@@ -151,8 +176,11 @@ static void pre_ended(void *owner, uint32_t status, uint32_t signal_number)
     c->pre = NULL;
     if (connection_is_at_work(c))
         return; /* it handed over, and is done */
-    if (signal_number && signal_number != SIGKILL)
+    if (signal_number && signal_number != SIGKILL) {
         log_error("aditd-pre of %s port %u died of signal %u", c->address, c->port, signal_number);
+        c->fault = PENALTY_CRASH;
+    }
+    penalise(c);
     connection_ended(c, signal_number ? STATUS_FAILED : (int)status);
 }
 
@@ -160,6 +188,7 @@ static void grace_over(void *owner)
 {
     struct connection *c = owner;
     log_info("Timeout before authentication for %s port %u", c->address, c->port);
+    c->fault = PENALTY_GRACE_EXCEEDED;
     if (c->pre)
         offspring_kill(c->pre, SIGKILL);
 }
@@ -174,6 +203,7 @@ static void on_handover(struct connection *c, const struct role_msg *m)
     }
     loop_timer_close(c->grace);
     c->grace = NULL;
+    stop_counting(c);
     CHECK(connection_keep(&c->record, m->record) == OK);
     if (workers_adopt(c) != OK) {
         c->order.phase = SESSION_GONE;
@@ -395,6 +425,7 @@ struct connection *connection_new(struct supervisor *s, uint32_t id)
     struct connection *c = NEW(struct connection);
     c->supervisor = s;
     c->id = id;
+    c->fault = PENALTY_KINDS; /* none that is known yet */
     c->config_fd = c->ticket_fd = c->in_fd = c->out_fd = -1;
     server_options_init(&c->options);
     string_list_init(&c->group_names);
@@ -422,6 +453,9 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
     c->host = mem_strdup(from);
     c->port = port;
     find_local_address(c, in);
+    c->source = source_of(from, s->options.per_source_net_block_size);
+    c->is_counted = true;
+    admission_enter(s->sources, &c->source);
     c->in_fd = fcntl(in, F_DUPFD_CLOEXEC, 3);
     c->out_fd = out == in ? c->in_fd : fcntl(out, F_DUPFD_CLOEXEC, 3);
     enum err err = c->in_fd >= 0 && c->out_fd >= 0 ? OK : ERR_IO;
@@ -454,6 +488,7 @@ void connection_free(struct connection *c)
 {
     list_remove(&c->link);
     connection_end_question(c);
+    stop_counting(c);
     loop_timer_close(c->refusal);
     loop_timer_close(c->grace);
     if (c->pre) {

@@ -2,7 +2,7 @@
  * The login questions of a connection: who is it, may he come in. A process of aditd-authz answers
  * each; which methods are left, and when a user is through, is decided here.
  */
-#include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "server/config_text.h"
@@ -242,6 +242,7 @@ static void answer(struct connection *c, const struct role_msg *m)
         return;
     }
     log_answer(c, m, false);
+    c->has_failed = c->has_failed || !m->is_allowed;
     if (!m->is_allowed)
         refuse(c);
     else if (session_order_step(&c->order, SESSION_REFUSED) != OK)
@@ -267,6 +268,11 @@ static void on_account(struct connection *c, const struct role_msg *m)
 {
     if (c->is_account_known || fix_account(c, m) != OK) {
         connection_cut(c, "aditd-authz says another account, or no options hold for it");
+        return;
+    }
+    if (c->options.refuse_connection) {
+        c->fault = PENALTY_REFUSE_CONNECTION;
+        connection_cut(c, "RefuseConnection");
         return;
     }
     c->is_account_known = true;

@@ -20,6 +20,7 @@
 #define FAMILIES_MAX   16
 #define END_MS         3000 /* what a connection of inetd mode gets to say goodbye */
 #define NOBODY         65534
+#define DROPS_PER_S    5 /* lines in the log */
 #define FD_SPARE       8
 #define STATUS_REFUSED 255
 
@@ -161,18 +162,37 @@ static unsigned random_percent(void)
     return value % 100;
 }
 
+/* Why a newcomer may not even begin; NULL: he may. */
+static const char *why_not(struct supervisor *s, const char *from)
+{
+    const struct server_options *o = &s->options;
+    const struct admission_limits limits = {o->max_startups.begin, o->max_startups.rate,
+                                            o->max_startups.full};
+    const struct source source = source_of(from, o->per_source_net_block_size);
+    const char *why;
+    if (penalty_is_refused(s->penalties, from, loop_now(s->loop), &why))
+        return why;
+    if (!admission_source_may_start(s->sources, &source, (unsigned)o->per_source_max_startups))
+        return "PerSourceMaxStartups";
+    if (!admission_may_start(&limits, connections_waiting(s), random_percent()))
+        return "past MaxStartups";
+    return NULL;
+}
+
 static void on_accepted(void *owner, int fd, const char *from, uint16_t from_port)
 {
+    static const char message[] = "Not allowed at this time\r\n"; /* OpenSSH's words */
     struct supervisor *s = owner;
-    struct admission_limits limits = {s->options.max_startups.begin, s->options.max_startups.rate,
-                                      s->options.max_startups.full};
-    unsigned waiting = connections_waiting(s);
-    if (admission_may_start(&limits, waiting, random_percent()))
+    const char *why = why_not(s, from);
+    uint64_t missed;
+    if (!why)
         connection_start(s, fd, fd, from, from_port);
-    else if (s->drops++ % 100 == 0)
-        log_info("drop connection from %s port %u past MaxStartups (%u not logged in; %llu dropped "
-                 "so far)",
-                 from, from_port, waiting, (unsigned long long)s->drops);
+    else if (log_limit_take(&s->drops, loop_now(s->loop), DROPS_PER_S, &missed))
+        log_info("drop connection from %s port %u: %s (%u are not logged in; %llu more were "
+                 "dropped since the last such line)",
+                 from, from_port, why, connections_waiting(s), (unsigned long long)missed);
+    if (why)
+        (void)!send(fd, message, sizeof(message) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(fd);
 }
 
@@ -361,6 +381,7 @@ static void reload(struct supervisor *s)
     s->options = options;
     log_set_level(options.log_level);
     role_log_set_json(options.log_format == LOG_FORMAT_JSON);
+    penalty_table_configure(s->penalties, &s->options);
     write_pid_file(s);
     LIST_FOR (c, &s->connections, struct connection, link)
         connection_reload(c);
@@ -391,6 +412,16 @@ static uint32_t random_id(void)
     return id;
 }
 
+/* Peers choose their addresses: what tells them apart is seeded. */
+static void make_tables(struct supervisor *s)
+{
+    uint64_t seed[2] = {0};
+    if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        log_error("no randomness for the tables of sources: %s", strerror(errno));
+    s->penalties = penalty_table_new(&s->options, seed);
+    s->sources = admission_new(seed);
+}
+
 /* Where this server's workers find its successor: one that listens at the same first address. */
 static char *comeback_path(const struct supervisor *s)
 {
@@ -414,6 +445,8 @@ static void free_all(struct supervisor *s)
     comeback_close(s);
     resolver_end(s);
     zygotes_free(s->zygotes);
+    penalty_table_free(s->penalties);
+    admission_free(s->sources);
     mem_free(s->comeback_path);
     signer_end(s);
     child_forget(s->sign);
@@ -453,6 +486,7 @@ int supervisor_run(const struct supervisor_setup *setup)
         err = run_folder_make();
     if (err == OK && !s.setup.is_inetd)
         s.comeback_path = comeback_path(&s);
+    make_tables(&s);
     s.zygotes = zygotes_new(s.loop, s.setup.programs, zygote_arguments_of, &s);
     if (err == OK)
         err = signer_start(&s);

@@ -10,9 +10,11 @@
 #include "base/list.h"
 #include "io/child.h"
 #include "io/listener.h"
+#include "server/admission.h"
 #include "server/auth_methods.h"
 #include "server/crash_guard.h"
 #include "server/offspring.h"
+#include "server/penalty.h"
 #include "server/session_order.h"
 #include "server/supervisor.h"
 
@@ -48,12 +50,14 @@ struct supervisor {
     struct ipc_listener *comeback;
     char *comeback_path; /* NULL: none */
     struct crash_guard crashes;
-    unsigned shards; /* workers of one unit that share its connections: one a core */
-    bool is_serving; /* all keys are known, and it listens */
+    struct penalty_table *penalties;
+    struct admission *sources; /* how many of each are not logged in */
+    unsigned shards;           /* workers of one unit that share its connections: one a core */
+    bool is_serving;           /* all keys are known, and it listens */
     bool is_ending, has_pid_file;
     int status;
     uint32_t last_id;
-    uint64_t drops;
+    struct log_limit drops;
 };
 
 /* An aditd-pre that no connection has yet. */
@@ -99,6 +103,10 @@ struct connection {
     bool is_login;         /* the question that is out would log the user in */
     const char *method;    /* its name */
     bool is_first_refusal_said, has_tried;
+    bool has_failed;         /* a try to log in was refused */
+    enum penalty_kind fault; /* how it misbehaved, if it is not logged in at its end */
+    struct source source;    /* counted until it is */
+    bool is_counted;
     struct loop_timer *refusal; /* refusals leave on a grid of time */
     uint64_t asked_ms;
     int config_fd;                 /* effective for this user; -1 before WHO is answered */

@@ -7,6 +7,7 @@
 #include "auth/authorized_keys.h"
 #include "base/log.h"
 #include "server/config_text.h"
+#include "server/host_proofs.h"
 #include "server/idle.h"
 #include "server/session.h"
 #include "server/ticket.h"
@@ -37,6 +38,7 @@ struct work_connection {
     struct accept_tun *tun;
     struct accept_agent *agent;
     struct sessions *sessions;
+    struct host_proofs *proofs;
     struct idle *idle;
     struct loop_turn end_turn;
     struct buf signing; /* the exchange hash whose signature is out; empty: none */
@@ -72,6 +74,20 @@ static enum err ask_session(void *owner, const struct role_msg *m, int fd)
     struct role_msg question = *m;
     question.connection = c->id;
     return c->host->tell(c->host->owner, &question, &fd, 1);
+}
+
+static enum err ask_proof(void *owner, const struct role_msg *m)
+{
+    struct work_connection *c = owner;
+    struct role_msg question = *m;
+    question.connection = c->id;
+    return c->host->tell(c->host->owner, &question, NULL, 0);
+}
+
+void work_connection_proved(struct work_connection *c, uint32_t tag, struct slice signature)
+{
+    if (c->proofs)
+        host_proofs_proved(c->proofs, tag, signature);
 }
 
 /* While no supervisor is there the question waits: the exchange has its own patience. */
@@ -140,17 +156,24 @@ static void forwards_changed(void *owner)
         sessions_refresh(c->sessions);
 }
 
+/* The forwards' lines in the log name the login. */
+static void name_login(struct work_connection *c)
+{
+    const struct audit_who who = {
+        .user = c->user, .key = c->fingerprint, .address = c->address, .port = c->ticket.port};
+    accept_direct_set_who(c->direct, &who);
+    accept_listen_set_who(c->listen, &who);
+    accept_agent_set_who(c->agent, &who);
+    accept_tun_set_who(c->tun, &who);
+}
+
 static void go_up(struct work_connection *c)
 {
     c->direct = accept_direct_new(c->link, &c->policy);
     c->agent = accept_agent_new(c->link, &c->policy);
     c->tun = accept_tun_new(c->link, &c->policy);
     c->listen = accept_listen_new(c->link, &c->policy, forwards_changed, c);
-    const struct audit_who who = {c->user, c->fingerprint, c->address, c->ticket.port};
-    accept_direct_set_who(c->direct, &who);
-    accept_agent_set_who(c->agent, &who);
-    accept_tun_set_who(c->tun, &who);
-    accept_listen_set_who(c->listen, &who);
+    name_login(c);
     const struct session_setup setup = {.options = &c->options,
                                         .key = &c->key,
                                         .agent = c->agent,
@@ -159,11 +182,12 @@ static void go_up(struct work_connection *c)
                                         .owner = c};
     c->sessions = sessions_new(c->link, c->listen, &setup);
     c->idle = idle_new(c->link, &c->options);
+    c->proofs = host_proofs_new(c->link, c->host->keys, ask_proof, c);
 }
 
 static void on_global_request(struct work_connection *c, const struct link_event *e)
 {
-    if (accept_listen_request(c->listen, e))
+    if (accept_listen_request(c->listen, e) || host_proofs_request(c->proofs, e))
         return;
     if (slice_is(e->name, "no-more-sessions@openssh.com"))
         sessions_close_door(c->sessions);
@@ -342,6 +366,7 @@ void work_connection_free(struct work_connection *c)
 {
     close_idle(c);
     sessions_free(c->sessions);
+    host_proofs_free(c->proofs);
     accept_direct_free(c->direct);
     accept_tun_free(c->tun);
     accept_agent_free(c->agent);
