@@ -124,7 +124,8 @@ static void specifications_apply(void **state)
          NULL, NULL},
         {ALGO_NAMES_HOST_KEY, "no-such-*", ERR_CONFIG, NULL, NULL, "no-such-*"},
         {ALGO_NAMES_HOST_KEY, "webauthn-*,ssh-ed25519", OK, "ssh-ed25519", NULL, NULL},
-        {ALGO_NAMES_HOST_KEY, "ssh-rs?,ssh-ed25519,ssh-dss", OK, "ssh-ed25519", "ssh-dss", NULL},
+        {ALGO_NAMES_HOST_KEY, "ssh-rs?,ssh-ed25519,ssh-xmss@openssh.com", OK, "ssh-ed25519",
+         "ssh-xmss@openssh.com", NULL},
         {ALGO_NAMES_HOST_KEY, "", ERR_FORMAT, NULL, NULL, NULL},
         {ALGO_NAMES_HOST_KEY, "+", ERR_FORMAT, NULL, NULL, NULL},
     };

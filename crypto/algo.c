@@ -79,6 +79,7 @@ static const struct key_type key_types[KEY_KINDS] = {
     [KEY_SK_ED25519]  = {"sk-ssh-ed25519@openssh.com", "ED25519-SK", "ED25519", NULL, NULL, 32, 256},
     [KEY_SK_ECDSA256] = {"sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA-SK", "EC", "nistp256", "P-256",
                          32, 256},
+    [KEY_DSS]      = {"ssh-dss", "DSA", "DSA", NULL, NULL, 20, 0},
 };
 /* clang-format on */
 

@@ -43,6 +43,7 @@ enum key_kind {
     KEY_RSA,
     KEY_SK_ED25519, /* the private half is in a device (PROTOCOL.u2f): we only verify */
     KEY_SK_ECDSA256,
+    KEY_DSS, /* legacy.h: verified only, and only where the configuration spells it */
 };
 /* A signature algorithm (RFC 4252 7, RFC 8332): its name in KEXINIT and in publickey requests. */
 struct algo_sign {

@@ -14,7 +14,7 @@
 
 #define DIGEST_KINDS 5
 #define CIPHER_ROWS  6
-#define KEY_KINDS    7
+#define KEY_KINDS    8
 
 struct crypto {
     EVP_MD *digests[DIGEST_KINDS];

@@ -242,8 +242,8 @@ static enum err section_key_read(struct reader *r, EVP_PKEY **pkey)
         enum key_kind kind = (enum key_kind)i;
         if (!slice_is(name, crypto_key_type(kind)->name))
             continue;
-        if (kind == KEY_SK_ED25519 || kind == KEY_SK_ECDSA256)
-            return ERR_UNSUPPORTED; /* a handle, for the device */
+        if (kind == KEY_SK_ED25519 || kind == KEY_SK_ECDSA256 || kind == KEY_DSS)
+            return ERR_UNSUPPORTED; /* a handle, for the device; or never signed with */
         if (kind == KEY_RSA)
             *pkey = rsa_read(r);
         else if (kind == KEY_ED25519)

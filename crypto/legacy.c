@@ -30,6 +30,7 @@ static const struct algo_mac macs[] = {
 
 static const struct algo_sign signs[] = {
     {"ssh-rsa", "ssh-rsa", KEY_RSA, DIGEST_SHA1},
+    {"ssh-dss", "ssh-dss", KEY_DSS, DIGEST_SHA1},
 };
 /* clang-format on */
 

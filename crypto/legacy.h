@@ -15,8 +15,8 @@ const struct algo_kex *legacy_kex_find(struct slice name);
 const struct algo_cipher *legacy_cipher_find(struct slice name);
 const struct algo_mac *legacy_mac_find(struct slice name);
 /*
- * "ssh-rsa" as a signature algorithm, which algo_sign_find does not find: only who has looked the
- * name up in a configured list asks here.
+ * "ssh-rsa" and "ssh-dss" as signature algorithms, which algo_sign_find does not find: only who has
+ * looked the name up in a configured list asks here.
  */
 const struct algo_sign *legacy_sign_find(struct slice name);
 

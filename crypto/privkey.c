@@ -78,6 +78,8 @@ static bool kind_of(const EVP_PKEY *pkey, enum key_kind *kind)
         curve = OBJ_sn2nid(group);
     for (size_t i = 0; i < KEY_KINDS; i++) {
         const struct key_type *type = crypto_key_type((enum key_kind)i);
+        if (i == KEY_DSS)
+            continue; /* never signed with */
         if (EVP_PKEY_is_a(pkey, type->libcrypto) &&
             (!type->group || EC_curve_nist2nid(type->group) == curve)) {
             *kind = (enum key_kind)i;

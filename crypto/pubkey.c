@@ -7,6 +7,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/dsa.h>
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
 
@@ -18,6 +19,9 @@
 #define RSA_EXPONENT_MAX      8 /* bytes */
 #define ED25519_SIGNATURE_LEN 64
 #define SHA256_LEN            32
+#define DSS_NUMBER_LEN        20
+#define DSS_BITS_MIN          1024
+#define DSS_BITS_MAX          3072
 #define NAME_MAX_LEN          64
 
 struct pubkey {
@@ -126,6 +130,55 @@ static enum err rsa_parse(struct pubkey *k, struct reader *r)
     return k->pkey ? OK : ERR_FORMAT;
 }
 
+/* FIPS 186-2's sizes, as far as SSH has them: a subgroup of 160 bits, which SHA-1 fills. */
+static bool is_dss_group(struct slice p, struct slice q, struct slice g, struct slice y)
+{
+    unsigned bits = bits_of(p);
+    return bits >= DSS_BITS_MIN && bits <= DSS_BITS_MAX && bits_of(q) == DSS_NUMBER_LEN * 8 &&
+           is_odd(p) && is_odd(q) && bits_of(g) > 1 && g.len <= p.len && bits_of(y) > 1 &&
+           y.len <= p.len;
+}
+
+static EVP_PKEY *dss_build(const struct slice values[], const char *const names[], size_t count)
+{
+    BIGNUM *numbers[4] = {NULL};
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM *params = NULL;
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DSA", NULL);
+    bool ok = build && ctx;
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = BN_bin2bn(values[i].ptr, (int)values[i].len, NULL);
+        ok = ok && numbers[i] && OSSL_PARAM_BLD_push_BN(build, names[i], numbers[i]) == 1;
+    }
+    params = ok ? OSSL_PARAM_BLD_to_param(build) : NULL;
+    if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        pkey = NULL;
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    for (size_t i = 0; i < count; i++)
+        BN_free(numbers[i]);
+    return pkey;
+}
+
+/* RFC 4253 6.6: p, q, g, y. */
+static enum err dss_parse(struct pubkey *k, struct reader *r)
+{
+    static const char *const names[] = {OSSL_PKEY_PARAM_FFC_P, OSSL_PKEY_PARAM_FFC_Q,
+                                        OSSL_PKEY_PARAM_FFC_G, OSSL_PKEY_PARAM_PUB_KEY};
+    struct slice values[ARRAY_LEN(names)];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        values[i] = reader_mpint(r, DSS_BITS_MAX / 8);
+    TRY(reader_done(r));
+    if (!is_dss_group(values[0], values[1], values[2], values[3]))
+        return ERR_LIMIT;
+    k->bits = bits_of(values[0]);
+    k->pkey = dss_build(values, names, ARRAY_LEN(names));
+    return k->pkey ? OK : ERR_FORMAT;
+}
+
 static enum err body_parse(struct pubkey *k, const struct crypto *c, struct slice blob)
 {
     struct reader r;
@@ -137,6 +190,8 @@ static enum err body_parse(struct pubkey *k, const struct crypto *c, struct slic
         return ERR_UNSUPPORTED;
     if (k->kind == KEY_RSA)
         return rsa_parse(k, &r);
+    if (k->kind == KEY_DSS)
+        return dss_parse(k, &r);
     if (k->kind == KEY_ED25519 || k->kind == KEY_SK_ED25519)
         return ed25519_parse(k, c, &r);
     return ecdsa_parse(k, c, &r);
@@ -252,6 +307,29 @@ static bool is_rsa_verified(const struct pubkey *k, const char *digest_name, str
     return is_verified(k, digest_name, slice_of(padded, length), data);
 }
 
+/* RFC 4253 6.6: r and s, 20 bytes each; libcrypto wants them in DER. */
+static bool is_dss_verified(const struct pubkey *k, const char *digest_name, struct slice raw,
+                            struct slice data)
+{
+    unsigned char *der = NULL;
+    int length = 0;
+    if (raw.len != (size_t)2 * DSS_NUMBER_LEN)
+        return false;
+    DSA_SIG *pair = DSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(raw.ptr, DSS_NUMBER_LEN, NULL);
+    BIGNUM *s = BN_bin2bn(raw.ptr + DSS_NUMBER_LEN, DSS_NUMBER_LEN, NULL);
+    if (pair && r && s && DSA_SIG_set0(pair, r, s) == 1) {
+        length = i2d_DSA_SIG(pair, &der);
+    } else {
+        BN_free(r);
+        BN_free(s);
+    }
+    DSA_SIG_free(pair);
+    bool ok = der && length > 0 && is_verified(k, digest_name, slice_of(der, (size_t)length), data);
+    OPENSSL_free(der);
+    return ok;
+}
+
 static bool is_signature(const struct pubkey *k, const struct algo_sign *algo, struct slice raw,
                          struct slice data)
 {
@@ -260,6 +338,8 @@ static bool is_signature(const struct pubkey *k, const struct algo_sign *algo, s
         return raw.len == ED25519_SIGNATURE_LEN && is_verified(k, NULL, raw, data);
     if (k->kind == KEY_RSA)
         return is_rsa_verified(k, digest_name, raw, data);
+    if (k->kind == KEY_DSS)
+        return is_dss_verified(k, digest_name, raw, data);
     return is_ecdsa_verified(k, digest_name, raw, data);
 }
 

@@ -3,6 +3,7 @@
  * beyond a limit does.
  */
 #include "crypto/digest.h"
+#include "crypto/legacy.h"
 #include "crypto/privkey.h"
 #include "crypto/pubkey.h"
 #include "crypto/test_help.h"
@@ -120,17 +121,60 @@ static void a_blob_cut_anywhere_or_with_more_behind_is_refused(void **state)
     assert_int_equal(parse_err(slice_of(big, sizeof(big))), ERR_LIMIT);
 }
 
+/* Keys of a kind that only old configurations name are parsed, but only their own door verifies. */
+static void dss_keys_verify_by_the_legacy_name_alone(void **state)
+{
+    /* Made with ssh-keygen -t dsa, signed with openssl dgst -sha1: r and s of 20 bytes each. */
+    static const char key_hex[] =
+        "000000077373682d6473730000008100a649363261153693ffd4eedfafb5158df39846f781f6d8a7"
+        "aeebd72493625bf2fd17e9d1c784713dd8aa44658841fb7ee5036b99cffd2841c5953adab22ad313"
+        "64c5e3a683d935e5e17d6bae669b618b7ec016f526a12bea5bf2fd14eba9d05a06927736068cb617"
+        "9beee472373aef915462a2ae6cb85befc4a0adae69edd67900000015008b1c3be4baa6453c3fd125"
+        "ddaa89b60fb456d8d7000000800f8a1d396e0a3885085bbcca51b90186a62fad22a087987543d4ae"
+        "101051d990a204a9630bef7619ff45e3829ac35eb2e64b26ba2b618c6189e1d8b838bfd5986c305e"
+        "429dd20e5dbb2511a96a51efe40fe13c31b287c21c48177f83d3283e98dacdf40e69ccdf6781ef13"
+        "3995171546ab5dcf204600b3250a20d90713596563000000805196f45637d9b8a49837cc3e8cc805"
+        "df7868087497948be0745b990b4218f4d10e36980051b077d2a718c5a31b585016ed6d05b4a02bdf"
+        "121e94e27938d2e34c40dc7ba9f7740e16c1718c77a8e8e777de027aa7079eb74202117de0c5d876"
+        "bdeaf95254c60df072008ffbefe652dbe64269f595860049fecd00032a4ab26a0a";
+    static const char signature_hex[] =
+        "59b892151cae28bfb9acb2f859a1b8c8bc03afae602b09350b427122c371d2f6e836e0020552e96a";
+    uint8_t blob[1024], raw[64];
+    size_t blob_len = hex_decode(key_hex, blob), raw_len = hex_decode(signature_hex, raw);
+    struct slice data = slice_text("a message");
+    struct crypto *c = crypto_new();
+    struct pubkey *k;
+    struct buf signature;
+    (void)state;
+    assert_ok(pubkey_parse(&k, c, slice_of(blob, blob_len)));
+    assert_int_equal(pubkey_kind(k), KEY_DSS);
+    assert_int_equal(pubkey_bits(k), 1024);
+    assert_null(algo_sign_find(slice_text("ssh-dss")));
+    const struct algo_sign *algo = legacy_sign_find(slice_text("ssh-dss"));
+    for (size_t i = 0; i <= raw_len; i++) {
+        if (i)
+            raw[i - 1] ^= 1;
+        two_strings(&signature, "ssh-dss", slice_of(raw, raw_len));
+        assert_int_equal(pubkey_verify(k, algo, buf_slice(&signature), data), i ? ERR_CRYPTO : OK);
+        buf_done(&signature);
+        if (i)
+            raw[i - 1] ^= 1;
+    }
+    two_strings(&signature, "ssh-dss", slice_of(raw, raw_len - 1));
+    assert_int_equal(pubkey_verify(k, algo, buf_slice(&signature), data), ERR_CRYPTO);
+    buf_done(&signature);
+    pubkey_free(k);
+    for (size_t n = 0; n < blob_len; n++)
+        assert_int_not_equal(pubkey_parse(&k, c, slice_of(blob, n)), OK);
+    crypto_free(c);
+}
+
 static void types_that_are_not_built_are_named_so(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "ssh-dss",
-        "ssh-ed448",
-        "rsa-sha2-256",
-        "sk-ssh-ed448@openssh.com",
-        "",
-        "ssh-ed2551",
-        "ssh-ed25519-cert-v01@openssh.com",
+        "ssh-ed448", "rsa-sha2-256", "sk-ssh-ed448@openssh.com",
+        "",          "ssh-ed2551",   "ssh-ed25519-cert-v01@openssh.com",
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct buf blob;
@@ -582,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_known_by_its_blob),
         cmocka_unit_test(a_blob_cut_anywhere_or_with_more_behind_is_refused),
+        cmocka_unit_test(dss_keys_verify_by_the_legacy_name_alone),
         cmocka_unit_test(types_that_are_not_built_are_named_so),
         cmocka_unit_test(an_ed25519_key_has_32_bytes),
         cmocka_unit_test(an_ecdsa_key_is_an_uncompressed_point_on_its_curve),

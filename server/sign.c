@@ -26,7 +26,7 @@ struct signer {
     struct sign_keys keys;
     enum mode mode;
     bool is_default;   /* nobody named the paths: a missing file is no fault */
-    bool may_use_sha1; /* HostKeyAlgorithms names ssh-rsa */
+    bool may_use_sha1; /* HostKeyAlgorithms names ssh-rsa or ssh-dss */
     bool is_sandboxed; /* the first message says what to become */
 };
 

@@ -8,7 +8,9 @@
 size_t sign_options(const struct server_options *o, const char **arguments)
 {
     size_t n = 0;
-    if (o->host_key_algorithms && match_list("ssh-rsa", o->host_key_algorithms) == MATCH_YES)
+    const char *names = o->host_key_algorithms;
+    if (names &&
+        (match_list("ssh-rsa", names) == MATCH_YES || match_list("ssh-dss", names) == MATCH_YES))
         arguments[n++] = "-1";
     if (o->host_key_agent && strcmp(o->host_key_agent, "none") != 0) {
         arguments[n++] = "-a";
