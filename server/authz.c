@@ -124,6 +124,14 @@ static void add_earlier(struct attempt *l)
         attempt_refuse(l, "the options of two steps do not go together: %s", why);
 }
 
+/* As AuthenticationMethods calls it ("keyboard-interactive:pam"). */
+static const char *device(const struct attempt *l)
+{
+    if (l->m.method != ROLE_AUTH_INTERACTIVE)
+        return "";
+    return authz_pam_is_used(&l->options) ? "pam" : "bsdauth";
+}
+
 /* Options that cannot be said would be restrictions that do not hold. */
 static enum err send_answer(struct attempt *l)
 {
@@ -137,6 +145,7 @@ static enum err send_answer(struct attempt *l)
     bool may = l->is_granted && !attempt_is_refused(l);
     struct role_msg m = {.kind = ROLE_MSG_ANSWER,
                          .is_allowed = may,
+                         .name = slice_text(device(l)),
                          .options = may ? buf_slice(&options) : SLICE_NONE,
                          .fingerprint = slice_text(l->fingerprint),
                          .text = slice_text(l->reason)};

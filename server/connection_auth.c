@@ -193,7 +193,9 @@ static enum err keep_used_key(struct connection *c, struct slice key)
 
 static enum err take_step(struct connection *c, const struct role_msg *m)
 {
-    string_list_add(&c->steps, c->method);
+    char *device CLEANUP(mem_cleanup) = slice_strdup(m->name);
+    char *step CLEANUP(mem_cleanup) = mem_printf("%s%s%s", c->method, *device ? ":" : "", device);
+    string_list_add(&c->steps, step);
     if (c->method == method_names[ROLE_AUTH_PUBLICKEY])
         TRY(keep_used_key(c, buf_slice(&c->login_key)));
     TRY(connection_keep(&c->key_options, m->options)); /* with those of the steps before in them */

@@ -131,6 +131,7 @@ static const struct field body_fields[] = {BYTES(FIELD_BYTES, body, ROLE_MSG_BOD
 static const struct field answer_fields[] = {
     NUMBER(FIELD_BOOL, is_allowed),
     NUMBER(FIELD_BOOL, is_partial),
+    BYTES(FIELD_TEXT, name, ROLE_MSG_NAME_MAX),
     BYTES(FIELD_TEXT, options, ROLE_MSG_OPTIONS_MAX),
     BYTES(FIELD_TEXT, fingerprint, ROLE_MSG_TEXT_MAX),
     BYTES(FIELD_TEXT, text, ROLE_MSG_TEXT_MAX),

@@ -92,7 +92,7 @@ struct role_msg {
     uint32_t connection;    /* the supervisor's number */
     uint32_t tag;           /* of a question, echoed by its answer */
     struct slice key;       /* a public key blob: the host's, or the one offered */
-    struct slice name;      /* key type or signature algorithm */
+    struct slice name;      /* key type or signature algorithm; ANSWER: who asked interactively */
     struct slice hash;      /* 32, 48 or 64 bytes */
     struct slice signature; /* empty: none */
     struct slice user, service;

@@ -64,6 +64,17 @@ def test_a_list_that_cannot_be_fulfilled_lets_nobody_in(bed):
     assert done.returncode == 255 and "Accepted" not in at.server.log
 
 
+def test_a_device_that_is_not_there_fulfils_nothing(bed):
+    account, key = Account(bed, "the password"), make_key(bed, "key")
+    account.authorize(public(key))
+    for device, is_enough in (("bsdauth", True), ("pam", False)):
+        server = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", UsePAM="no",
+                           AuthenticationMethods="publickey,keyboard-interactive:" + device)
+        done = Attempts(bed, server, account.name).run(
+            key, password="the password", methods="publickey,keyboard-interactive")
+        assert (done.returncode == 0) == is_enough, done.stderr
+
+
 def test_a_key_and_a_password_are_asked_for_in_turn(bed):
     account, key = Account(bed, "the password"), make_key(bed, "key")
     account.authorize(public(key))
