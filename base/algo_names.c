@@ -80,13 +80,12 @@ static const char *const host_key_built[] = {
     "rsa-sha2-256",
     NULL,
 };
-static const char *const host_key_legacy[] = {"ssh-rsa", "ssh-dss", NULL};
+static const char *const host_key_legacy[] = {"ssh-rsa", "ssh-dss", "ssh-rsa-cert-v01@openssh.com",
+                                              "ssh-dss-cert-v01@openssh.com", NULL};
 static const char *const host_key_known[] = {
     "webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
     "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
     "ssh-mldsa44-ed25519@openssh.com",
-    "ssh-rsa-cert-v01@openssh.com",
-    "ssh-dss-cert-v01@openssh.com",
     "ssh-xmss@openssh.com",
     "ssh-xmss-cert-v01@openssh.com",
     NULL,

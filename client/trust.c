@@ -130,7 +130,8 @@ static char *without_certificates(const char *algorithms)
     char *plain = mem_strdup("");
     for (const char *at = algorithms; *at; at += *at == ',') {
         size_t length = strcspn(at, ",");
-        if (!cert_algo_sign(slice_of(at, length))) {
+        struct slice name = slice_of(at, length);
+        if (!cert_algo_sign(name) && !cert_is_type(name)) {
             char *longer = mem_printf("%s%s%.*s", plain, *plain ? "," : "", (int)length, at);
             mem_free(plain);
             plain = longer;

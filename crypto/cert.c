@@ -22,6 +22,7 @@ static const struct cert_type {
     {"ecdsa-sha2-nistp384-cert-v01@openssh.com",     "ecdsa-sha2-nistp384",                2},
     {"ecdsa-sha2-nistp521-cert-v01@openssh.com",     "ecdsa-sha2-nistp521",                2},
     {"ssh-rsa-cert-v01@openssh.com",                 "ssh-rsa",                            2},
+    {"ssh-dss-cert-v01@openssh.com",                 "ssh-dss",                            4},
     {"sk-ssh-ed25519-cert-v01@openssh.com",          "sk-ssh-ed25519@openssh.com",         2},
     {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",  "sk-ecdsa-sha2-nistp256@openssh.com", 3},
 };
@@ -62,7 +63,8 @@ const struct algo_sign *cert_algo_sign(struct slice name)
         if (slice_is(name, rsa_names[i].name))
             return algo_sign_find(slice_text(rsa_names[i].plain));
     }
-    /* "ssh-rsa" is no signature algorithm here, so its certificates' name finds nothing. */
+    /* "ssh-rsa" and "ssh-dss" are no signature algorithms here (legacy.h), so their certificates'
+     * names find nothing. */
     const struct cert_type *type = type_find(name);
     return type ? algo_sign_find(slice_text(type->plain)) : NULL;
 }

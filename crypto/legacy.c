@@ -32,6 +32,14 @@ static const struct algo_sign signs[] = {
     {"ssh-rsa", "ssh-rsa", KEY_RSA, DIGEST_SHA1},
     {"ssh-dss", "ssh-dss", KEY_DSS, DIGEST_SHA1},
 };
+
+static const struct {
+    const char *name;
+    size_t sign; /* its row */
+} certs[] = {
+    {"ssh-rsa-cert-v01@openssh.com", 0},
+    {"ssh-dss-cert-v01@openssh.com", 1},
+};
 /* clang-format on */
 
 #define DEFINE_AT(function, type, rows)                                                            \
@@ -57,6 +65,17 @@ DEFINE_FIND(legacy_sign_find, algo_sign, signs)
 DEFINE_AT(legacy_kex_at, algo_kex, kexes)
 DEFINE_AT(legacy_cipher_at, algo_cipher, ciphers)
 DEFINE_AT(legacy_mac_at, algo_mac, macs)
+
+const struct algo_sign *legacy_cert_sign(struct slice name, const char **own)
+{
+    for (size_t i = 0; i < ARRAY_LEN(certs); i++) {
+        if (slice_is(name, certs[i].name)) {
+            *own = certs[i].name;
+            return &signs[certs[i].sign];
+        }
+    }
+    return NULL;
+}
 
 const char *legacy_cipher_name(size_t i)
 {

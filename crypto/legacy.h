@@ -20,6 +20,12 @@ const struct algo_mac *legacy_mac_find(struct slice name);
  */
 const struct algo_sign *legacy_sign_find(struct slice name);
 
+/*
+ * The same of a host key with its certificate ("ssh-rsa-cert-v01@openssh.com"): the algorithm of
+ * the signature; *own is the name, static, and the type inside the blob, too.
+ */
+const struct algo_sign *legacy_cert_sign(struct slice name, const char **own);
+
 /* Rows in order, NULL behind the last: for tests that walk all. */
 const struct algo_kex *legacy_kex_at(size_t i);
 const struct algo_cipher *legacy_cipher_at(size_t i);

@@ -142,7 +142,16 @@ static const struct algo_sign *find_host_key(struct slice name, const char **own
         *type = algo->key_type;
         return algo;
     }
-    return cert_algo_names(name, own, type) ? cert_algo_sign(name) : NULL;
+    if (cert_algo_names(name, own, type))
+        return cert_algo_sign(name);
+    algo = legacy_cert_sign(name, own);
+    *type = *own;
+    return algo;
+}
+
+static bool is_certificates(struct slice name)
+{
+    return cert_algo_sign(name) || cert_is_type(name);
 }
 
 /* No certificate of a server is judged here: the client offers none. */
@@ -150,7 +159,7 @@ static bool note_host_key(struct transport *t, struct slice name)
 {
     struct kex *k = &t->kex;
     k->host_key_algo = find_host_key(name, &k->host_key_name, &k->host_key_type);
-    return k->host_key_algo && (is_server(t) || !cert_algo_sign(name));
+    return k->host_key_algo && (is_server(t) || !is_certificates(name));
 }
 
 char *transport_host_key_algorithms(const struct transport_host_key *keys, size_t count,
@@ -387,7 +396,7 @@ static char *plain_names(const char *list)
     struct slice rest = slice_text(list), name;
     char *plain = mem_strdup("");
     while (namelist_next(&rest, &name)) {
-        if (cert_algo_sign(name))
+        if (is_certificates(name))
             continue;
         char *longer =
             mem_printf("%s%s%.*s", plain, *plain ? "," : "", (int)name.len, (const char *)name.ptr);

@@ -114,7 +114,8 @@ static void read_names(struct transport *t, struct reader *r)
     sign = sign ? sign : legacy_sign_find(name);
     if (sign)
         t->names.host_key = sign->name;
-    if (!kex || (!sign && !cert_algo_names(name, &t->names.host_key, &type))) {
+    if (!kex || (!sign && !cert_algo_names(name, &t->names.host_key, &type) &&
+                 !legacy_cert_sign(name, &t->names.host_key))) {
         reader_fail(r, ERR_FORMAT);
         return;
     }
