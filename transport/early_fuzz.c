@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .crypto = crypto,
         .rng = rng,
         .ident = "SSH-2.0-fuzz",
-        .kex = "curve25519-sha256,ecdh-sha2-nistp256",
+        .kex = "curve25519-sha256,ecdh-sha2-nistp256,diffie-hellman-group-exchange-sha256",
         .host_key = "ssh-ed25519",
         .cipher = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes128-ctr",
         .mac = "hmac-sha2-256",

@@ -71,6 +71,46 @@ static inline enum err msg_kex_ecdh_init_recode(struct slice payload, struct wri
     return OK;
 }
 
+static inline enum err msg_kex_gex_request_recode(struct slice payload, struct writer *w)
+{
+    uint32_t min, wanted, max;
+    TRY(msg_kex_gex_request_decode(payload, &min, &wanted, &max));
+    msg_kex_gex_request_encode(w, min, wanted, max);
+    return OK;
+}
+
+static inline enum err msg_kex_gex_group_recode(struct slice payload, struct writer *w)
+{
+    struct slice prime, generator;
+    TRY(msg_kex_gex_group_decode(payload, &prime, &generator));
+    msg_kex_gex_group_encode(w, prime, generator);
+    return OK;
+}
+
+static inline enum err msg_kex_gex_init_recode(struct slice payload, struct writer *w)
+{
+    struct slice client_public;
+    TRY(msg_kex_gex_init_decode(payload, &client_public));
+    msg_kex_gex_init_encode(w, client_public);
+    return OK;
+}
+
+static inline enum err msg_kex_gex_reply_recode(struct slice payload, struct writer *w)
+{
+    struct msg_kex_ecdh_reply m;
+    TRY(msg_kex_gex_reply_decode(payload, &m));
+    msg_kex_gex_reply_encode(w, &m);
+    return OK;
+}
+
+static inline enum err body_tun_recode(struct slice payload, struct writer *w)
+{
+    uint32_t mode, unit;
+    TRY(body_tun_decode(payload, &mode, &unit));
+    body_tun_encode(w, mode, unit);
+    return OK;
+}
+
 static inline enum err msg_ping_recode(struct slice payload, struct writer *w)
 {
     struct slice data;
@@ -201,6 +241,33 @@ static inline void kex_ecdh_reply_sample(struct writer *w)
     msg_kex_ecdh_reply_encode(w, &(struct msg_kex_ecdh_reply){slice_text("host key"),
                                                               slice_text("public value"),
                                                               slice_text("signature")});
+}
+
+static inline void gex_request_sample(struct writer *w)
+{
+    msg_kex_gex_request_encode(w, 2048, 3072, 8192);
+}
+
+static inline void gex_group_sample(struct writer *w)
+{
+    msg_kex_gex_group_encode(w, slice_text("\x81 a prime"), slice_text("\x02"));
+}
+
+static inline void gex_init_sample(struct writer *w)
+{
+    msg_kex_gex_init_encode(w, slice_text("a public value"));
+}
+
+static inline void gex_reply_sample(struct writer *w)
+{
+    msg_kex_gex_reply_encode(w, &(struct msg_kex_ecdh_reply){slice_text("host key"),
+                                                             slice_text("public value"),
+                                                             slice_text("signature")});
+}
+
+static inline void tun_sample(struct writer *w)
+{
+    body_tun_encode(w, 1, 0x7fffffff);
 }
 
 static inline void ext_info_sample(struct writer *w)
@@ -414,6 +481,11 @@ static const struct codec codecs[] = {
     {"EXTENDED_DATA",     extended_data_sample,      msg_channel_extended_data_recode, 0, 0},
     {"EOF",               plain_sample,              msg_channel_plain_recode,       0, 0},
     {"CHANNEL_REQUEST",   channel_request_sample,    msg_channel_request_recode,     1 + 4 + 4 + 4 + 1, 0},
+    {"GEX_REQUEST",       gex_request_sample,        msg_kex_gex_request_recode,     0, 0},
+    {"GEX_GROUP",         gex_group_sample,          msg_kex_gex_group_recode,       0, 0},
+    {"GEX_INIT",          gex_init_sample,           msg_kex_gex_init_recode,        0, 0},
+    {"GEX_REPLY",         gex_reply_sample,          msg_kex_gex_reply_recode,       0, 0},
+    {"tun",               tun_sample,                body_tun_recode,                0, 0},
     /* clang-format on */
 };
 
