@@ -187,8 +187,9 @@ static enum err check_user(struct auth_server *a)
  * the configuration names it: who answers the question looks. */
 static bool is_usable(const struct auth_server *a)
 {
+    const char *own;
     bool is_built = algo_sign_find(a->m.algorithm) || cert_algo_sign(a->m.algorithm) ||
-                    legacy_sign_find(a->m.algorithm);
+                    legacy_sign_find(a->m.algorithm) || legacy_cert_sign(a->m.algorithm, &own);
     char *name CLEANUP(mem_cleanup) = slice_strdup(a->m.algorithm);
     if (!is_built ||
         (a->config.accepted && !namelist_contains(slice_text(a->config.accepted), name)))

@@ -63,8 +63,9 @@ static bool is_accepted(const struct attempt *l)
 static const struct algo_sign *algorithm(const struct attempt *l, const struct offered_key *k)
 {
     const struct algo_sign *algo = k->cert ? cert_algo_sign(l->m.name) : algo_sign_find(l->m.name);
-    if (!algo && !k->cert && is_accepted(l))
-        algo = legacy_sign_find(l->m.name);
+    const char *own;
+    if (!algo && is_accepted(l))
+        algo = k->cert ? legacy_cert_sign(l->m.name, &own) : legacy_sign_find(l->m.name);
     return algo && k->key && algo->kind == pubkey_kind(k->key) ? algo : NULL;
 }
 

@@ -37,6 +37,11 @@ def certify(authority, key, *options, key_id="id of a test"):
     return str(key) + "-cert.pub"
 
 
+def start_aditd(bed, **options):
+    """aditd that forgets each failure: many of them come from one source here."""
+    return bed.aditd(PerSourcePenalties="no", **options)
+
+
 class Attempts:
     """One ssh after the other at one server; each is told from the last by what the server logs."""
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from bed import USER, free_port
-from login_help import Attempts, certify, make_key, public
+from login_help import Attempts, certify, make_key, public, start_aditd
 
 pytestmark = pytest.mark.short
 
@@ -21,7 +21,7 @@ class Certified:
 
 def test_a_trusted_authority_certifies_names_times_and_places(bed):
     c = Certified(bed)
-    server = bed.aditd(TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none)
+    server = start_aditd(bed, TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none)
     at = Attempts(bed, server)
     c.make("-n", USER, "-z", 7)
     at.lets_in(c.key)
@@ -45,14 +45,14 @@ def test_a_trusted_authority_certifies_names_times_and_places(bed):
 def test_an_authority_that_nobody_trusts_certifies_nobody(bed):
     c = Certified(bed)
     other = make_key(bed, "other")
-    server = bed.aditd(TrustedUserCAKeys=str(other) + ".pub", AuthorizedKeysFile=c.none)
+    server = start_aditd(bed, TrustedUserCAKeys=str(other) + ".pub", AuthorizedKeysFile=c.none)
     c.make("-n", USER)
     Attempts(bed, server).refuses("the key is not listed for this account", c.key)
 
 
 def test_the_algorithm_that_an_authority_signs_by_must_be_accepted(bed):
     c = Certified(bed)
-    server = bed.aditd(TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none,
+    server = start_aditd(bed, TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none,
                        CASignatureAlgorithms="ecdsa-sha2-nistp256")
     c.make("-n", USER)
     Attempts(bed, server).refuses("CASignatureAlgorithms", c.key)
@@ -61,7 +61,7 @@ def test_the_algorithm_that_an_authority_signs_by_must_be_accepted(bed):
 def test_a_list_of_principals_replaces_the_name(bed):
     c = Certified(bed)
     principals = bed.path("principals")
-    server = bed.aditd(TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none,
+    server = start_aditd(bed, TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none,
                        AuthorizedPrincipalsFile=principals)
     at = Attempts(bed, server)
     c.make("-n", "ops")
@@ -80,7 +80,7 @@ def test_a_list_of_principals_replaces_the_name(bed):
 def test_a_cert_authority_line_lets_certificates_in_and_no_key(bed):
     c = Certified(bed)
     lines = bed.path("lines")
-    server = bed.aditd(AuthorizedKeysFile=lines)
+    server = start_aditd(bed, AuthorizedKeysFile=lines)
     at = Attempts(bed, server)
     bed.write("lines", "cert-authority %s\n" % public(c.authority))
     at.refuses("listed as a certificate authority only", c.authority)
@@ -99,7 +99,7 @@ def test_a_cert_authority_line_lets_certificates_in_and_no_key(bed):
 
 def test_a_certificate_permits_only_what_it_names(bed):
     c = Certified(bed)
-    server = bed.aditd(TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none)
+    server = start_aditd(bed, TrustedUserCAKeys=str(c.authority) + ".pub", AuthorizedKeysFile=c.none)
     at = Attempts(bed, server)
     forward = ("-o", "ExitOnForwardFailure=yes", "-R", "127.0.0.1:%d:127.0.0.1:9" % free_port())
     c.make("-n", USER)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bed import IS_ROOT, USER
-from login_help import Attempts, certify, make_key, program_folder, public, write_program
+from login_help import Attempts, certify, make_key, program_folder, public, start_aditd, write_program
 
 pytestmark = pytest.mark.short
 
@@ -15,7 +15,7 @@ RUN_AS = "nobody" if IS_ROOT else USER
 def command_server(bed, program, arguments="", **more):
     options = dict(AuthorizedKeysCommand="%s %s" % (program, arguments), AuthorizedKeysCommandUser=RUN_AS)
     options.update(AuthorizedKeysFile="none", **more)
-    return Attempts(bed, bed.aditd(**options))
+    return Attempts(bed, start_aditd(bed, **options))
 
 
 def test_a_command_lists_the_keys_it_is_asked_about(bed):
@@ -52,7 +52,7 @@ def test_the_files_come_behind_the_command(bed):
     key = make_key(bed, "key")
     program = write_program(program_folder(bed), "keys", "exit 0")
     command_server(bed, program).refuses("not listed", key)
-    server = bed.aditd(AuthorizedKeysCommand=program, AuthorizedKeysCommandUser=RUN_AS,
+    server = start_aditd(bed, AuthorizedKeysCommand=program, AuthorizedKeysCommandUser=RUN_AS,
                        AuthorizedKeysFile=bed.write("lines", public(key) + "\n"))
     Attempts(bed, server).lets_in(key)
 
@@ -78,7 +78,7 @@ def test_a_principals_command_lists_principals(bed):
     program = write_program(program_folder(bed), "principals", "\n".join(lines))
     options = dict(TrustedUserCAKeys=str(authority) + ".pub", AuthorizedKeysFile="none",
                    AuthorizedPrincipalsCommandUser=RUN_AS)
-    server = bed.aditd(AuthorizedPrincipalsCommand="%s %%u %%i %%s %%t %%T" % program, **options)
+    server = start_aditd(bed, AuthorizedPrincipalsCommand="%s %%u %%i %%s %%t %%T" % program, **options)
     at = Attempts(bed, server)
     assert at.lets_in(key, command="echo asked") == "by principal\n"
     certify(authority, key, "-n", "ops", "-z", 6, key_id="the id")

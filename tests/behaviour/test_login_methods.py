@@ -3,14 +3,14 @@
 import pytest
 
 from bed import USER
-from login_help import Account, Attempts, certify, make_key, public
+from login_help import Account, Attempts, certify, make_key, public, start_aditd
 
 pytestmark = pytest.mark.short
 
 
 def server_of(bed, keys, methods, **more):
     lines = bed.write("lines", "\n".join(public(key) for key in keys) + "\n")
-    return Attempts(bed, bed.aditd(AuthorizedKeysFile=lines, AuthenticationMethods=methods, **more))
+    return Attempts(bed, start_aditd(bed, AuthorizedKeysFile=lines, AuthenticationMethods=methods, **more))
 
 
 def test_two_keys_are_two_steps_and_one_key_is_one(bed):
@@ -34,7 +34,7 @@ def test_a_key_and_its_certificate_are_one_step(bed):
 def test_restrictions_of_every_step_hold(bed):
     one, two = make_key(bed, "one"), make_key(bed, "two")
     lines = bed.write("lines", 'command="echo forced" %s\nno-port-forwarding %s\n' % (public(one), public(two)))
-    server = bed.aditd(AuthorizedKeysFile=lines, AuthenticationMethods="publickey,publickey")
+    server = start_aditd(bed, AuthorizedKeysFile=lines, AuthenticationMethods="publickey,publickey")
     at = Attempts(bed, server)
     for keys in ((one, two), (two, one)):
         assert at.lets_in(*keys, command="echo asked") == "forced\n"
@@ -46,7 +46,7 @@ def test_lists_of_two_steps_are_not_added_up(bed):
     """What one key may open is no permission for the other."""
     one, two = make_key(bed, "one"), make_key(bed, "two")
     lines = bed.write("lines", 'permitopen="a:1" %s\npermitopen="b:1" %s\n' % (public(one), public(two)))
-    server = bed.aditd(AuthorizedKeysFile=lines, AuthenticationMethods="publickey,publickey")
+    server = start_aditd(bed, AuthorizedKeysFile=lines, AuthenticationMethods="publickey,publickey")
     Attempts(bed, server).refuses("the options of two steps do not go together", one, two)
 
 
@@ -68,7 +68,7 @@ def test_a_device_that_is_not_there_fulfils_nothing(bed):
     account, key = Account(bed, "the password"), make_key(bed, "key")
     account.authorize(public(key))
     for device, is_enough in (("bsdauth", True), ("pam", False)):
-        server = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", UsePAM="no",
+        server = start_aditd(bed, AuthorizedKeysFile=".ssh/authorized_keys", UsePAM="no",
                            AuthenticationMethods="publickey,keyboard-interactive:" + device)
         done = Attempts(bed, server, account.name).run(
             key, password="the password", methods="publickey,keyboard-interactive")
@@ -78,7 +78,7 @@ def test_a_device_that_is_not_there_fulfils_nothing(bed):
 def test_a_key_and_a_password_are_asked_for_in_turn(bed):
     account, key = Account(bed, "the password"), make_key(bed, "key")
     account.authorize(public(key))
-    server = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", StrictModes="yes",
+    server = start_aditd(bed, AuthorizedKeysFile=".ssh/authorized_keys", StrictModes="yes",
                        AuthenticationMethods="publickey,password publickey,keyboard-interactive")
     at = Attempts(bed, server, account.name)
     for method in ("password", "keyboard-interactive"):

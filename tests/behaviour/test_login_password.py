@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from bed import BIN, USER
-from login_help import Account, Attempts, make_key, needs_root, public
+from login_help import Account, Attempts, make_key, needs_root, public, start_aditd
 
 pytestmark = pytest.mark.short
 
@@ -14,7 +14,7 @@ RIGHT, WRONG = "right & proper 'password'", "wrong"
 
 
 def serve(bed, account, **options):
-    return Attempts(bed, bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", StrictModes="yes", **options), account.name)
+    return Attempts(bed, start_aditd(bed, AuthorizedKeysFile=".ssh/authorized_keys", StrictModes="yes", **options), account.name)
 
 
 @pytest.mark.parametrize("methods", ["password", "keyboard-interactive"])
@@ -56,7 +56,7 @@ def test_nobody_learns_who_exists(bed):
 
 def test_root_s_password_is_not_asked_by_default(bed):
     needs_root()
-    server = bed.aditd(AuthorizedKeysFile="none")
+    server = start_aditd(bed, AuthorizedKeysFile="none")
     Attempts(bed, server, "root").refuses("PermitRootLogin prohibit-password", methods="password", password="x")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bed import USER
-from login_help import Attempts, certify, keygen, make_key, public
+from login_help import Attempts, certify, keygen, make_key, public, start_aditd
 
 pytestmark = pytest.mark.short
 
@@ -12,7 +12,7 @@ def test_a_key_on_a_list_in_text_is_refused(bed):
     one, two = make_key(bed, "one"), make_key(bed, "two")
     keys = bed.write("lines", public(one) + "\n" + public(two) + "\n")
     revoked = bed.path("revoked")
-    server = bed.aditd(AuthorizedKeysFile=keys, RevokedKeys=revoked)
+    server = start_aditd(bed, AuthorizedKeysFile=keys, RevokedKeys=revoked)
     at = Attempts(bed, server)
     at.refuses("the list cannot be read", one)
     bed.write("revoked", "")
@@ -28,7 +28,7 @@ def test_a_binary_list_revokes_by_key_hash_serial_and_name(bed):
     authority, key, other = (make_key(bed, name) for name in ("authority", "key", "other"))
     revoked = bed.path("krl")
     none = bed.write("nothing", "")
-    server = bed.aditd(AuthorizedKeysFile=none, TrustedUserCAKeys=str(authority) + ".pub", RevokedKeys=revoked)
+    server = start_aditd(bed, AuthorizedKeysFile=none, TrustedUserCAKeys=str(authority) + ".pub", RevokedKeys=revoked)
     at = Attempts(bed, server)
     certify(authority, key, "-n", USER, "-z", 41, key_id="laptop")
     certify(authority, other, "-n", USER, "-z", 1000, key_id="desk")
@@ -53,7 +53,7 @@ def test_every_list_counts(bed):
     key = make_key(bed, "key")
     keys = bed.write("lines", public(key) + "\n")
     empty, second = bed.write("empty", ""), bed.write("second", "")
-    server = bed.aditd(AuthorizedKeysFile=keys, RevokedKeys="%s %s" % (empty, second))
+    server = start_aditd(bed, AuthorizedKeysFile=keys, RevokedKeys="%s %s" % (empty, second))
     at = Attempts(bed, server)
     at.lets_in(key)
     bed.write("second", public(key) + "\n")
