@@ -113,6 +113,12 @@ static void socket_ready(void *owner, unsigned ready)
         update_interest(i);
 }
 
+void ipc_drain(struct ipc *i)
+{
+    CHECK(!i->in_message);
+    socket_ready(i, WATCH_READ);
+}
+
 static void drop(void *owner)
 {
     ipc_close(owner);

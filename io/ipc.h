@@ -21,6 +21,12 @@ typedef void ipc_message(void *owner, enum err err, struct slice bytes, const in
 /* Takes over fd. */
 struct ipc *ipc_new(struct loop *l, int fd, ipc_message *message, void *owner) MUST_USE;
 void ipc_close(struct ipc *i); /* NULL allowed */
+/*
+ * Gives the owner now what has come already, the end included, as the loop would in its turn: for
+ * who learns by another way that the other side has ended, and wants its last words first. The ipc
+ * may be closed by the owner meanwhile. Not inside its own message.
+ */
+void ipc_drain(struct ipc *i);
 /* Another hears from here on. */
 void ipc_set_owner(struct ipc *i, ipc_message *message, void *owner);
 /*

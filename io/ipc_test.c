@@ -166,6 +166,24 @@ static void the_end_comes_after_the_last_record(void **state)
     ipc_close(b.i);
 }
 
+/* Before the loop has looked, and whether or not the owner closes within it. */
+static void what_has_come_can_be_had_at_once(void **state)
+{
+    for (int closes = 0; closes < 2; closes++) {
+        struct end a = {0};
+        struct end b = {.wanted = 99, .close_at_message = closes != 0};
+        two_ends(*state, &a, &b);
+        assert_ok(ipc_send(a.i, slice_text("one"), NULL, 0));
+        assert_ok(ipc_send(a.i, slice_text("two"), NULL, 0));
+        ipc_close(a.i);
+        ipc_drain(b.i);
+        assert_int_equal(b.messages, closes ? 1 : 2);
+        assert_int_equal(b.last, closes ? OK : ERR_EOF);
+        if (!closes)
+            ipc_close(b.i);
+    }
+}
+
 static void close_within_the_message_is_the_last_event(void **state)
 {
     struct end a = {0};
@@ -258,6 +276,7 @@ int main(void)
         IO_TEST(records_queue_in_order_up_to_the_limit),
         IO_TEST(queued_descriptors_are_duplicates_and_given_up),
         IO_TEST(the_end_comes_after_the_last_record),
+        IO_TEST(what_has_come_can_be_had_at_once),
         IO_TEST(close_within_the_message_is_the_last_event),
         IO_TEST(too_much_is_refused_and_leaks_nothing),
         IO_TEST(the_blocking_calls_do_the_same),

@@ -185,6 +185,10 @@ static void zygote_message(void *owner, enum err err, struct slice bytes, const 
         return;
     }
     struct offspring *o = find(z, 0, m.pid);
+    /* Both descriptors may be ready in one turn, and this one first: its last words are not lost.
+     */
+    if (o && o->ipc)
+        ipc_drain(o->ipc);
     if (o)
         tell_ended(o, m.status_ended, m.signal_number);
     retire_if_done(z);
