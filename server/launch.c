@@ -270,6 +270,11 @@ static enum err prepare(struct launch *l)
     TRY(key_options_parse(l->m.options, &l->key, &why));
     if (!l->options.permit_session)
         return ERR_DENIED;
+    if (strcmp(l->options.chroot_directory, "none") != 0) {
+        log_error(
+            "ChrootDirectory is not built: a session that would see the whole tree is refused");
+        return ERR_DENIED;
+    }
     l->user = slice_strdup(l->m.user);
     account_find(l->user, &l->account);
     bool is_ours = l->account.uid == geteuid() || geteuid() == 0;

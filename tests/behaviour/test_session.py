@@ -404,3 +404,10 @@ def test_ipqos_marks_what_a_person_types_and_what_flows(bed):
     terminal = Terminal(bed, server, "echo ready; cat")
     terminal.wait_for(b"ready")
     assert marks_of(server) == {"0x20", "0x48"}
+
+
+def test_a_session_that_should_be_locked_up_is_refused(bed):
+    server = bed.aditd(ChrootDirectory="/srv", Subsystem=SFTP)
+    done = run(bed, server, "echo ran")
+    assert done.returncode != 0 and b"ran" not in done.stdout
+    server.wait_log("ChrootDirectory is not built")
