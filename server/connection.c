@@ -264,6 +264,8 @@ void connection_worker_message(struct connection *c, const struct role_msg *m, c
         connection_cut(c, "its worker may not ask that now");
     } else if (m->kind == ROLE_MSG_SESSION) {
         connection_on_session(c, m, fds, fd_count);
+    } else if (m->kind == ROLE_MSG_BIND) {
+        connection_on_bind(c, m);
     } else if (m->kind == ROLE_MSG_PROVE) {
         on_prove(c, m);
     }

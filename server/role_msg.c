@@ -174,11 +174,12 @@ static const struct field closed_fields[] = {
 static const struct field bind_fields[] = {
     NUMBER(FIELD_U32, connection),
     NUMBER(FIELD_U32, tag),
-    BYTES(FIELD_TEXT, address, ROLE_MSG_ADDRESS_MAX),
+    BYTES(FIELD_TEXT, host, ROLE_MSG_HOST_MAX),
     NUMBER(FIELD_PORT, port),
     END,
 };
 static const struct field bound_fields[] = {
+    NUMBER(FIELD_U32, connection),
     NUMBER(FIELD_U32, tag),
     NUMBER(FIELD_U32, error_number),
     END,

@@ -134,7 +134,7 @@ static const struct {
      {.kind = ROLE_MSG_BIND,
       .connection = 7,
       .tag = 9,
-      .address = SAMPLE_TEXT("0.0.0.0"),
+      .host = SAMPLE_TEXT("0.0.0.0"),
       .port = 443}},
     {ROLE_SUPERVISOR, ROLE_WORK, {.kind = ROLE_MSG_BOUND, .tag = 9, .error_number = 98}},
     {ROLE_SUPERVISOR, ROLE_RESOLVE, {.kind = ROLE_MSG_RESOLVER}},

@@ -190,6 +190,9 @@ enum err connection_keep(struct buf *to, struct slice bytes) MUST_USE;
 void connection_on_session(struct connection *c, const struct role_msg *m, const int *fds,
                            size_t fd_count);
 
+/* connection_bind.c */
+void connection_on_bind(struct connection *c, const struct role_msg *m);
+
 /* workers.c */
 /* Finds or makes the worker for a login, and gives the connection to it. */
 enum err workers_adopt(struct connection *c) MUST_USE;

@@ -196,6 +196,10 @@ static void supervisor_message(void *owner, enum err err, struct slice bytes, co
         on_adopt(w, &m, fds, fd_count);
         return;
     }
+    if (err == OK && m.kind == ROLE_MSG_BOUND && find(w, m.connection)) {
+        work_connection_bound(find(w, m.connection), &m, fds, fd_count);
+        return;
+    }
     if (err != OK)
         supervisor_gone(w);
     else if (m.kind == ROLE_MSG_HOST_KEY)

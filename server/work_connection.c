@@ -76,6 +76,25 @@ static enum err ask_session(void *owner, const struct role_msg *m, int fd)
     return c->host->tell(c->host->owner, &question, &fd, 1);
 }
 
+static bool ask_port(void *owner, uint32_t tag, struct slice address, uint16_t port)
+{
+    struct work_connection *c = owner;
+    const struct role_msg m = {
+        .kind = ROLE_MSG_BIND, .connection = c->id, .tag = tag, .host = address, .port = port};
+    return c->host->tell(c->host->owner, &m, NULL, 0) == OK;
+}
+
+void work_connection_bound(struct work_connection *c, const struct role_msg *m, const int *fds,
+                           size_t fd_count)
+{
+    if (c->listen) {
+        accept_listen_bound(c->listen, m->tag, fds, fd_count, (int)m->error_number);
+        return;
+    }
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+}
+
 static enum err ask_proof(void *owner, const struct role_msg *m)
 {
     struct work_connection *c = owner;
@@ -173,6 +192,8 @@ static void go_up(struct work_connection *c)
     c->agent = accept_agent_new(c->link, &c->policy);
     c->tun = accept_tun_new(c->link, &c->policy);
     c->listen = accept_listen_new(c->link, &c->policy, forwards_changed, c);
+    if (geteuid() != 0)
+        accept_listen_set_binder(c->listen, ask_port, c);
     name_login(c);
     const struct session_setup setup = {.options = &c->options,
                                         .key = &c->key,

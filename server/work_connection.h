@@ -43,7 +43,9 @@ int work_connection_status(const struct work_connection *c); /* once it has ende
 /* Answers of the supervisor. */
 void work_connection_signed(struct work_connection *c, struct slice signature);
 void work_connection_proved(struct work_connection *c, uint32_t tag, struct slice signature);
-void work_connection_bound(struct work_connection *c, const struct role_msg *m, int fd);
+/* fds are taken over. */
+void work_connection_bound(struct work_connection *c, const struct role_msg *m, const int *fds,
+                           size_t fd_count);
 /* Its options are new (SIGHUP); config_fd stays the caller's. */
 void work_connection_options(struct work_connection *c, int config_fd);
 

@@ -10,6 +10,19 @@
 #include "tunnel/bind.h"
 #include "wire/msg_conn.h"
 
+#define PRIVILEGED_MAX 1023
+
+/* A request whose port somebody else binds: its reply waits. */
+struct asked {
+    struct list link;
+    uint32_t tag;
+    char *address;
+    uint16_t port;
+    struct policy_listen what;
+    uint64_t request;
+    bool want_reply;
+};
+
 struct accept_listen {
     struct link *link;
     const struct policy *policy;
@@ -18,6 +31,10 @@ struct accept_listen {
     void *owner;
     struct list forwards;
     size_t count;
+    accept_listen_ask *ask; /* NULL: nobody binds for us */
+    void *ask_owner;
+    struct list asked;
+    uint32_t last_tag;
 };
 
 struct served {
@@ -38,6 +55,7 @@ struct accept_listen *accept_listen_new(struct link *l, const struct policy *pol
     struct accept_listen *a = NEW(struct accept_listen);
     *a = (struct accept_listen){.link = l, .policy = policy, .changed = changed, .owner = owner};
     list_init(&a->forwards);
+    list_init(&a->asked);
     return a;
 }
 
@@ -59,6 +77,13 @@ static void tell_log_of(const struct served *f, enum audit_result result, const 
     tell_log(f->all, f->is_path, slice_text(f->address), f->port, result, reason);
 }
 
+static void asked_free(struct asked *q)
+{
+    list_remove(&q->link);
+    mem_free(q->address);
+    mem_free(q);
+}
+
 static void served_free(struct served *f)
 {
     listener_close(f->listener);
@@ -76,6 +101,8 @@ void accept_listen_free(struct accept_listen *a)
         tell_log_of(f, AUDIT_CLOSED, "the connection ended");
         served_free(f);
     }
+    LIST_FOR (q, &a->asked, struct asked, link)
+        asked_free(q);
     mem_free(a);
 }
 
@@ -299,6 +326,92 @@ static void refuse(struct accept_listen *a, const struct link_event *e, const ch
         link_reply(a->link, e->request, false, SLICE_NONE);
 }
 
+/* ---- ports that somebody else binds ---- */
+
+void accept_listen_set_binder(struct accept_listen *a, accept_listen_ask *ask, void *owner)
+{
+    a->ask = ask;
+    a->ask_owner = owner;
+}
+
+/* True: asked, and the answer comes. */
+static bool ask_binder(struct accept_listen *a, const struct body_tcpip_forward *b,
+                       const struct link_event *e)
+{
+    struct policy_refusal refusal;
+    struct policy_listen what;
+    if (!a->ask || b->port == 0 || b->port > PRIVILEGED_MAX ||
+        !policy_may_listen(a->policy, b->address, b->port, &what, &refusal) ||
+        !a->ask(a->ask_owner, ++a->last_tag, b->address, (uint16_t)b->port))
+        return false;
+    struct asked *q = NEW(struct asked);
+    q->tag = a->last_tag;
+    q->address = slice_strdup(b->address);
+    q->port = (uint16_t)b->port;
+    q->what = what;
+    q->request = e->request;
+    q->want_reply = e->want_reply;
+    list_append(&a->asked, &q->link);
+    return true;
+}
+
+static struct asked *find_asked(struct accept_listen *a, uint32_t tag)
+{
+    LIST_FOR (q, &a->asked, struct asked, link) {
+        if (q->tag == tag)
+            return q;
+    }
+    return NULL;
+}
+
+static void take_bound(struct accept_listen *a, struct asked *q, const int *fds, size_t count)
+{
+    char why[384];
+    struct served *f = served_new(a, slice_text(q->address), why, sizeof(why));
+    if (f) {
+        f->listener = listener_new_fds(link_loop(a->link), fds, count, on_accepted, f);
+        f->port = q->port;
+        f->narrowed = q->what.narrowed;
+        keep(a, f, &q->what);
+        changed(a);
+    } else {
+        tell_log(a, false, slice_text(q->address), q->port, AUDIT_FAILED, why);
+        link_say(a->link, why);
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    }
+    if (q->want_reply)
+        link_reply(a->link, q->request, f != NULL, SLICE_NONE);
+}
+
+void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, size_t count,
+                         int error_number)
+{
+    struct asked *q = find_asked(a, tag);
+    if (!q) {
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+        return;
+    }
+    if (count > 0) {
+        take_bound(a, q, fds, count);
+    } else {
+        char why[384];
+        snprintf(why, sizeof(why), "cannot listen on %s port %u: %s",
+                 ESCAPED(slice_text(q->address)), q->port,
+                 error_number == EACCES ? "a port below 1024 wants a PermitListen that names it"
+                                        : strerror(error_number));
+        tell_log(a, false, slice_text(q->address), q->port,
+                 error_number == EACCES ? AUDIT_REFUSED : AUDIT_FAILED, why);
+        link_say(a->link, why);
+        if (q->want_reply)
+            link_reply(a->link, q->request, false, SLICE_NONE);
+    }
+    asked_free(q);
+}
+
+/* ---- requests ---- */
+
 static void on_forward(struct accept_listen *a, const struct link_event *e)
 {
     struct body_tcpip_forward b;
@@ -309,6 +422,8 @@ static void on_forward(struct accept_listen *a, const struct link_event *e)
         b = (struct body_tcpip_forward){SLICE_NONE, 0};
     else
         err = listen_tcp(a, &b, &f, why, sizeof(why));
+    if (err == ERR_DENIED && ask_binder(a, &b, e))
+        return;
     if (err != OK) {
         tell_log(a, false, b.address, b.port, err == ERR_DENIED ? AUDIT_REFUSED : AUDIT_FAILED,
                  why);

@@ -24,6 +24,16 @@ void accept_listen_set_who(struct accept_listen *a, const struct audit_who *who)
 /* Closes all listeners; connections that are spliced go on. NULL allowed. */
 void accept_listen_free(struct accept_listen *a);
 
+/*
+ * Ports below 1024, which only a privileged process binds: asked for where our own bind was denied.
+ * address: as the peer wrote it. False: there is nobody to ask. The answer is accept_listen_bound.
+ */
+typedef bool accept_listen_ask(void *owner, uint32_t tag, struct slice address, uint16_t port);
+void accept_listen_set_binder(struct accept_listen *a, accept_listen_ask *ask, void *owner);
+/* fds listen, and are taken over; count 0: error_number says why not. */
+void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, size_t count,
+                         int error_number);
+
 /* True if it was one of the four requests: it is answered then. */
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
 

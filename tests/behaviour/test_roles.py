@@ -5,6 +5,7 @@ The server's processes: what each is, what outlives what, and what a crash costs
 import array
 import glob
 import os
+import random
 import re
 import signal
 import socket
@@ -183,3 +184,33 @@ def test_a_worker_has_the_accounts_uid_and_nothing_of_roots(bed):
     argv = options + [account.name + "@127.0.0.1", "id -u; id -G"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
     assert done.stdout.split()[0] == str(account.uid) and "0" not in done.stdout.split(), (done, server.log)
+
+
+def test_a_port_below_1024_is_bound_where_permitlisten_names_it_and_nowhere_else(bed):
+    account = login_help.Account(bed)
+    account.authorize(open(bed.keys.user() + ".pub").read())
+    granted, other = free_privileged(), free_privileged()
+    server = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", PermitListen="%d *:2000-65535" % granted, LogLevel="VERBOSE")
+    echo = bed.echo()
+    options = ["/usr/bin/ssh"] + bed.client_options(server) + ["-o", "ExitOnForwardFailure=yes", "-N", account.name + "@127.0.0.1"]
+    ssh = bed.run(options + ["-R", "%d:127.0.0.1:%d" % (granted, echo.port)])
+    until(lambda: listening(granted) or not ssh.is_alive(), lambda: "the port: " + ssh.err + server.log)
+    assert ask(granted) == b"hello"
+    refused = subprocess.run(options + ["-R", "%d:127.0.0.1:%d" % (other, echo.port)], capture_output=True, text=True, timeout=30, env=bed.env)
+    assert refused.returncode == 255 and not listening(other)
+    anywhere = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys")
+    options = ["/usr/bin/ssh"] + bed.client_options(anywhere) + ["-o", "ExitOnForwardFailure=yes", "-N", account.name + "@127.0.0.1"]
+    refused = subprocess.run(options + ["-R", "%d:127.0.0.1:%d" % (other, echo.port)], capture_output=True, text=True, timeout=30, env=bed.env)
+    assert refused.returncode == 255 and not listening(other)
+    until(lambda: "wants a PermitListen that names it" in anywhere.log, lambda: "the reason: " + anywhere.log)
+
+
+def free_privileged():
+    for port in random.sample(range(600, 1000), 50):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no port below 1024 is free")
