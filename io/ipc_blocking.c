@@ -7,8 +7,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define BACKLOG 1024
 
 /* Aligned room for one control message with descriptors. */
 union control {
@@ -152,6 +155,36 @@ enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count
     TRY(err);
     buf_commit(bytes, length);
     return OK;
+}
+
+static enum err make_way(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? OK : ERR_IO;
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+        return ERR_EXISTS;
+    return unlink(path) == 0 ? OK : ERR_IO;
+}
+
+enum err ipc_bind(const char *path, unsigned mode, int *fd)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(at.sun_path))
+        return ERR_LIMIT;
+    memcpy(at.sun_path, path, strlen(path));
+    TRY(make_way(path));
+    *fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return ERR_IO;
+    mode_t before = umask(0777 & ~mode);
+    int bound = bind(*fd, (const struct sockaddr *)&at, sizeof(at));
+    (void)umask(before);
+    if (bound == 0 && listen(*fd, BACKLOG) == 0)
+        return OK;
+    close(*fd);
+    *fd = -1;
+    return ERR_IO;
 }
 
 enum err ipc_connect(const char *path, int *fd)

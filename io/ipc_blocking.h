@@ -18,6 +18,11 @@
  * record); fds has room for IPC_FDS_MAX.
  */
 enum err ipc_pair(int fds[2]) MUST_USE; /* SOCK_SEQPACKET, close-on-exec */
+/*
+ * A listening socket at path, close-on-exec and non-blocking, with that mode. A socket of ours that
+ * lies there is replaced. ERR_EXISTS: something else lies there; ERR_LIMIT: too long; ERR_IO.
+ */
+enum err ipc_bind(const char *path, unsigned mode, int *fd) MUST_USE;
 /* Joins a place made by ipc_listener_new, without waiting. ERR_IO: nobody is there. */
 enum err ipc_connect(const char *path, int *fd) MUST_USE;
 enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;

@@ -1,14 +1,11 @@
 /* A place where processes that live already may come to speak. */
-#include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "io/ipc.h"
 #include "io/watch.h"
 
-#define BACKLOG      1024
 #define ACCEPT_BATCH 64
 
 struct ipc_listener {
@@ -43,28 +40,11 @@ static void drop(void *owner)
     ipc_listener_close(owner);
 }
 
-static enum err make_way(const char *path)
-{
-    struct stat st;
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? OK : ERR_IO;
-    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
-        return ERR_EXISTS;
-    return unlink(path) == 0 ? OK : ERR_IO;
-}
-
 static enum err bind_at(struct ipc_listener *i, const char *path, unsigned mode)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct stat st;
-    if (strlen(path) >= sizeof(at.sun_path))
-        return ERR_LIMIT;
-    memcpy(at.sun_path, path, strlen(path));
-    TRY(make_way(path));
-    mode_t before = umask(0777 & ~mode);
-    int bound = bind(i->fd, (const struct sockaddr *)&at, sizeof(at));
-    (void)umask(before);
-    if (bound != 0 || listen(i->fd, BACKLOG) != 0 || lstat(path, &st) != 0)
+    TRY(ipc_bind(path, mode, &i->fd));
+    if (lstat(path, &st) != 0)
         return ERR_IO;
     i->path = mem_strdup(path);
     i->device = st.st_dev;
@@ -78,8 +58,8 @@ enum err ipc_listener_new(struct ipc_listener **out, struct loop *l, const char 
     struct ipc_listener *i = NEW(struct ipc_listener);
     i->accepted = accepted;
     i->owner = owner;
-    i->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    enum err err = i->fd < 0 ? ERR_IO : bind_at(i, path, mode);
+    i->fd = -1;
+    enum err err = bind_at(i, path, mode);
     if (err != OK) {
         if (i->fd >= 0)
             close(i->fd);

@@ -221,7 +221,7 @@ static const struct {
     {ROLE_MSG_FORK, tag_fields, {{ROLE_SUPERVISOR, ROLE_ZYGOTE}}},
     {ROLE_MSG_FORKED, forked_fields, {{ROLE_ZYGOTE, ROLE_SUPERVISOR}}},
     {ROLE_MSG_ENDED, ended_fields, {{ROLE_ZYGOTE, ROLE_SUPERVISOR}}},
-    {ROLE_MSG_KILL, kill_fields, {{ROLE_SUPERVISOR, ROLE_ZYGOTE}}},
+    {ROLE_MSG_KILL, kill_fields, {{ROLE_SUPERVISOR, ROLE_ZYGOTE}, {ROLE_SUPERVISOR, ROLE_SIGN}}},
     {ROLE_MSG_SANDBOX, sandbox_fields, {{ROLE_SUPERVISOR, ROLE_PRE}, {ROLE_SUPERVISOR, ROLE_WORK},
                                         {ROLE_SUPERVISOR, ROLE_SIGN}, {ROLE_SUPERVISOR, ROLE_RESOLVE}}},
     {ROLE_MSG_START, start_fields, {{ROLE_SUPERVISOR, ROLE_PRE}}},

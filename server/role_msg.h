@@ -28,7 +28,7 @@ enum role_msg_kind {
     ROLE_MSG_FORK,         /* to a zygote, with a descriptor: make a child that speaks over it */
     ROLE_MSG_FORKED,       /* its answer: tag, pid; pid 0: it could not */
     ROLE_MSG_ENDED,        /* a zygote's child ended: pid, status, signal_number */
-    ROLE_MSG_KILL,         /* to a zygote: end this child of yours */
+    ROLE_MSG_KILL,         /* to a zygote: end this child of yours; to aditd-sign: end */
     ROLE_MSG_SANDBOX,      /* to a zygote's child, first of all: what to become */
     ROLE_MSG_START,        /* to aditd-pre, behind its HOST_KEYs: who connected to where */
     ROLE_MSG_SIGN,         /* question: sign hash with key by algorithm */

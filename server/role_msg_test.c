@@ -101,6 +101,7 @@ static void a_message_comes_from_its_own_side_only(void **state UNUSED)
         enum role_msg_kind kind;
         enum role from, to;
     } others[] = {
+        {ROLE_MSG_KILL, ROLE_SUPERVISOR, ROLE_SIGN},
         {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_PRE},
         {ROLE_MSG_HOST_KEY, ROLE_SUPERVISOR, ROLE_WORK},
         {ROLE_MSG_READY, ROLE_PRE, ROLE_SUPERVISOR},

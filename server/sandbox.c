@@ -132,6 +132,8 @@ static const struct rule rules[] = {
     REFUSED(P | S, sched_getaffinity),
     REFUSED(P | S, ioctl), REFUSED(P | S, fcntl),
     MAY(S, mlock), MAY(S, munlock),
+    /* The next supervisor comes to a socket that the last one made. */
+    MAY(S, accept4),
     /* A ring's work passes by every filter. */
     MISSING(ALL, io_uring_setup), MISSING(ALL, io_uring_enter),
     MISSING(ALL, io_uring_register),

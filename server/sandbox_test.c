@@ -40,7 +40,7 @@ static const struct {
     {"connect", "KrKr"},
     {"bind", "KrKr"},
     {"listen", "KrKK"},
-    {"accept4", "KrKK"},
+    {"accept4", "KrrK"},
     {"sendto", "KrKr"},
     {"sendmsg", "KYKY"},
     {"recvmsg", "YYYY"},

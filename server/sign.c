@@ -4,8 +4,10 @@
  * network byte and answers one descriptor, the supervisor's. An agent may hold keys for it
  * (HostKeyAgent). With -t it only says whether the keys load; with -m it makes those missing.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "crypto/agent_msg.h"
@@ -17,6 +19,8 @@
 #include "server/sign_keys.h"
 #include "wire/writer.h"
 
+#define COMEBACK_FD    4     /* listens where the next supervisor looks for us */
+#define COMEBACK_MS    60000 /* how long it is waited for */
 #define PROOF_TEXT     "hostkeys-prove-00@openssh.com"
 #define PROOF_TEXT_MAX (ROLE_MSG_KEY_MAX + 256)
 
@@ -25,9 +29,11 @@ enum mode { MODE_SERVE, MODE_TEST, MODE_MAKE };
 struct signer {
     struct sign_keys keys;
     enum mode mode;
-    bool is_default;   /* nobody named the paths: a missing file is no fault */
-    bool may_use_sha1; /* HostKeyAlgorithms names ssh-rsa or ssh-dss */
-    bool is_sandboxed; /* the first message says what to become */
+    bool is_default;       /* nobody named the paths: a missing file is no fault */
+    bool may_use_sha1;     /* HostKeyAlgorithms names ssh-rsa or ssh-dss */
+    bool is_sandboxed;     /* the first message says what to become */
+    int fd;                /* to the supervisor */
+    const char *keys_text; /* what a supervisor knows its keys again by; NULL: none comes back */
 };
 
 /* ---- signing ---- */
@@ -97,21 +103,21 @@ static void prove(const struct signer *s, const struct role_msg *m, struct buf *
 
 /* ---- serving ---- */
 
-static enum err tell_key(const char *type, struct slice blob)
+static enum err tell_key(int fd, const char *type, struct slice blob)
 {
     struct role_msg m = {.kind = ROLE_MSG_HOST_KEY, .name = slice_text(type), .key = blob};
-    return role_send(ROLE_IPC_FD, &m);
+    return role_send(fd, &m);
 }
 
-static enum err tell_keys(const struct sign_keys *s)
+static enum err tell_keys(int fd, const struct sign_keys *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        TRY(tell_key(pubkey_type_name(s->keys[i].public), pubkey_blob(s->keys[i].public)));
+        TRY(tell_key(fd, pubkey_type_name(s->keys[i].public), pubkey_blob(s->keys[i].public)));
     for (size_t i = 0; i < s->cert_count; i++) {
         char *type CLEANUP(mem_cleanup) = cert_type_name(s->certs[i].cert);
-        TRY(tell_key(type, cert_blob(s->certs[i].cert)));
+        TRY(tell_key(fd, type, cert_blob(s->certs[i].cert)));
     }
-    return role_send(ROLE_IPC_FD, &(struct role_msg){.kind = ROLE_MSG_READY});
+    return role_send(fd, &(struct role_msg){.kind = ROLE_MSG_READY});
 }
 
 static enum err answer_one(const struct signer *s, const struct role_msg *m)
@@ -127,7 +133,7 @@ static enum err answer_one(const struct signer *s, const struct role_msg *m)
         answer.kind = ROLE_MSG_SIGNATURE;
     }
     answer.signature = buf_slice(&signature);
-    enum err err = role_send(ROLE_IPC_FD, &answer);
+    enum err err = role_send(s->fd, &answer);
     buf_done(&signature);
     return err;
 }
@@ -137,10 +143,12 @@ static enum err serve_one(const struct signer *s, struct buf *record)
     int fds[IPC_FDS_MAX];
     size_t fd_count = 0;
     struct role_msg m;
-    TRY(ipc_recv_blocking(ROLE_IPC_FD, record, fds, &fd_count));
+    TRY(ipc_recv_blocking(s->fd, record, fds, &fd_count));
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
     TRY(role_msg_decode(buf_slice(record), ROLE_SUPERVISOR, ROLE_SIGN, &m));
+    if (m.kind == ROLE_MSG_KILL)
+        return ERR_CANCELLED; /* no supervisor will come after this one */
     if (m.kind != ROLE_MSG_SIGN && m.kind != ROLE_MSG_PROVE)
         return ERR_PROTOCOL;
     return answer_one(s, &m);
@@ -155,16 +163,38 @@ static enum err lock_in(void)
     return err;
 }
 
-static int serve(const struct signer *s)
+/* The supervisor is gone. For a while the next one finds us where the last one made the place. */
+static enum err wait_for_supervisor(struct signer *s)
+{
+    struct pollfd polled = {.fd = COMEBACK_FD, .events = POLLIN};
+    close(s->fd);
+    s->fd = -1;
+    if (!s->keys_text || poll(&polled, 1, COMEBACK_MS) <= 0)
+        return ERR_EOF;
+    s->fd = accept4(COMEBACK_FD, NULL, NULL, SOCK_CLOEXEC);
+    if (s->fd < 0)
+        return ERR_IO;
+    log_info("a supervisor is there again: the host keys stay where they are");
+    TRY(role_send(s->fd,
+                  &(struct role_msg){.kind = ROLE_MSG_REGISTER, .unit = slice_text(s->keys_text)}));
+    return tell_keys(s->fd, &s->keys);
+}
+
+static int serve(struct signer *s)
 {
     struct buf record;
     buf_init(&record, ROLE_MSG_MAX);
     enum err err = s->is_sandboxed ? lock_in() : OK;
     if (err == OK)
-        err = tell_keys(&s->keys);
-    while (err == OK)
+        err = tell_keys(s->fd, &s->keys);
+    while (err == OK) {
         err = serve_one(s, &record);
+        if (err == ERR_EOF)
+            err = wait_for_supervisor(s);
+    }
     buf_done(&record);
+    if (err == ERR_CANCELLED)
+        err = ERR_EOF;
     if (err != ERR_EOF)
         log_error("aditd-sign ends: %s", err_name(err));
     return err == ERR_EOF ? 0 : 1;
@@ -202,8 +232,8 @@ static int run(struct signer *s, char **paths, char *const *certificates)
 }
 
 /*
- * -q: default paths; -1: SHA-1 may be signed; -s: a sandbox; -c CERTIFICATE; -a AGENT. The first
- * that is left.
+ * -q: default paths; -1: SHA-1 may be signed; -s: a sandbox; -R TEXT: wait for another supervisor;
+ * -c CERTIFICATE; -a AGENT. The first that is left.
  */
 static int read_arguments(struct signer *s, int argc, char **argv, int i, char **certificates)
 {
@@ -219,6 +249,8 @@ static int read_arguments(struct signer *s, int argc, char **argv, int i, char *
             s->may_use_sha1 = true;
         else if (strcmp(argv[i], "-s") == 0)
             s->is_sandboxed = true;
+        else if (strcmp(argv[i], "-R") == 0 && i + 1 < argc)
+            s->keys_text = argv[++i];
         else if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && count < SIGN_KEYS_MAX)
             certificates[count++] = argv[++i];
         else if (strcmp(argv[i], "-a") == 0 && i + 1 < argc)
@@ -231,7 +263,7 @@ static int read_arguments(struct signer *s, int argc, char **argv, int i, char *
 
 int main(int argc, char **argv)
 {
-    struct signer s = {.keys = {.agent_fd = -1}};
+    struct signer s = {.keys = {.agent_fd = -1}, .fd = ROLE_IPC_FD};
     char *certificates[SIGN_KEYS_MAX + 1] = {NULL};
     int i = role_start(argc, argv, "aditd-sign");
     i = read_arguments(&s, argc, argv, i, certificates);

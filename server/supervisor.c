@@ -147,9 +147,10 @@ void supervisor_end(struct supervisor *s, int status)
     }
     if (is_waiting(s))
         return;
-    signer_end(s); /* it ends then, is reaped, and comes back here */
-    if (!s->sign)
-        loop_stop(s->loop);
+    bool has_workers = !s->setup.is_inetd && !list_is_empty(&s->connections);
+    signer_end(s, has_workers);
+    if (has_workers || !s->sign)
+        loop_stop(s->loop); /* else it ends, is reaped, and comes back here */
 }
 
 /* ---- accepting ---- */
@@ -448,8 +449,8 @@ static void free_all(struct supervisor *s)
     penalty_table_free(s->penalties);
     admission_free(s->sources);
     mem_free(s->comeback_path);
-    signer_end(s);
-    child_forget(s->sign);
+    signer_end(s, true); /* was told before, if it is to end */
+    signer_free(s);
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
         loop_signal_close(s->signals[i]);
     loop_timer_close(s->end_timer);

@@ -36,6 +36,8 @@ struct supervisor {
     size_t listener_count;
     struct child *sign;
     struct ipc *sign_ipc;
+    struct loop_timer *sign_patience; /* while one that was there before is asked for */
+    char *sign_path, *sign_text;      /* where it is found, and what its keys are known by */
     struct child *resolve;
     struct ipc *resolve_ipc; /* NULL: not started, or dead */
     struct host_key host_keys[HOST_KEYS_MAX];
@@ -151,7 +153,10 @@ enum err supervisor_tell_keys(const struct supervisor *s,
 
 /* signer.c: starts aditd-sign; supervisor_keys_known comes, or the supervisor ends. */
 enum err signer_start(struct supervisor *s) MUST_USE;
-void signer_end(struct supervisor *s);
+/* is_kept: it waits for the next supervisor. */
+void signer_end(struct supervisor *s, bool is_kept);
+void signer_forget_keys(struct supervisor *s);
+void signer_free(struct supervisor *s); /* after signer_end */
 enum err signer_ask(struct supervisor *s, const struct role_msg *m) MUST_USE;
 void supervisor_keys_known(struct supervisor *s);
 

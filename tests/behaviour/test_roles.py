@@ -15,7 +15,7 @@ import threading
 import pytest
 
 import login_help
-from bed import BIN, IS_ROOT, USER, ask, connect, descendants_of, listening, name_of, serving, state_of, until
+from bed import BIN, IS_ROOT, USER, ask, children_of, connect, descendants_of, listening, name_of, serving, state_of, until
 
 
 def workers_of(server):
@@ -58,12 +58,18 @@ def test_a_new_supervisor_finds_the_workers_of_the_old_one(bed, number):
     other, far = bed.remote(server, bed.echo().port)
     assert ask(port) == b"hello" and ask(far) == b"hello"
     workers = workers_of(server)
-    bed.at_end(lambda: [os.kill(pid, signal.SIGKILL) for pid in workers if state_of(pid) not in (None, "Z")])
+    signer = [pid for pid in children_of(server.pid) if name_of(pid) == "aditd-sign"]
+    bed.at_end(lambda: [os.kill(pid, signal.SIGKILL) for pid in workers + signer if state_of(pid) not in (None, "Z")])
     end(server, number)
     assert ask(port) == b"hello" and ask(far) == b"hello"
     again = restart(bed, server)
-    until(lambda: again.err.count("goes on") == 2, lambda: "both connections: " + again.err)
+    until(lambda: len(re.findall("user .* goes on", again.err)) == 2, lambda: "both connections: " + again.err)
     assert ask(port) == b"hello" and ask(far) == b"hello"
+    assert "aditd-sign of the server before goes on" in again.err
+    assert not [pid for pid in children_of(again.pid) if name_of(pid) == "aditd-sign"]
+    fresh, more = bed.local(server, bed.echo().port)  # a key exchange, signed by the old signer
+    assert ask(more) == b"hello"
+    fresh.stop()
     adit.stop()
     other.stop()
     until(lambda: all(state_of(pid) in (None, "Z") for pid in workers), "the workers to end with their last connection")
@@ -82,7 +88,7 @@ def test_an_exchange_that_no_supervisor_can_sign_waits_for_the_next_one(bed):
         sender.start()
         got = 0
         again = restart(bed, server)
-        until(lambda: "goes on" in again.err, lambda: "the connection: " + again.err)
+        until(lambda: re.search("user .* goes on", again.err), lambda: "the connection: " + again.err)
         while got < 8 << 20:
             n = len(s.recv(1 << 20))
             assert n, "the stream ended after %d bytes" % got
@@ -214,3 +220,19 @@ def free_privileged():
             except OSError:
                 continue
     raise AssertionError("no port below 1024 is free")
+
+
+def test_a_signer_with_other_keys_is_replaced(bed):
+    key = bed.write("host_key", open(bed.keys.host()).read(), mode=0o600)
+    server = bed.aditd(HostKey=key)
+    adit, port = up(bed, server)
+    signer = [pid for pid in children_of(server.pid) if name_of(pid) == "aditd-sign"]
+    workers = workers_of(server)
+    bed.at_end(lambda: [os.kill(pid, signal.SIGKILL) for pid in workers + signer if state_of(pid) not in (None, "Z")])
+    end(server)
+    bed.write("host_key", open(bed.keys.host("ecdsa256")).read(), mode=0o600)
+    again = restart(bed, server)
+    until(lambda: state_of(signer[0]) in (None, "Z"), "the old signer to end")
+    scanned = subprocess.run(["ssh-keyscan", "-p", str(server.port), "127.0.0.1"], capture_output=True, text=True, timeout=30)
+    assert "ecdsa-sha2-nistp256" in scanned.stdout and "ssh-ed25519" not in scanned.stdout
+    assert again.is_alive() and ask(port) == b"hello"

@@ -185,6 +185,7 @@ def test_who_is_logged_in_outlives_the_listener_and_all_else_ends_with_it(bed):
     below = descendants_of(server.pid)
     workers = [pid for pid in serving(server.pid) if name_of(pid) == "aditd-work"]
     assert len(workers) == 1
+    bed.at_end(lambda: [os.kill(pid, signal.SIGKILL) for pid in below if state_of(pid) not in (None, "Z")])
     with connect(server.port) as waiting:  # not logged in
         waiting.sendall(b"SSH-2.0-waits\r\n")
         waiting.recv(1)
