@@ -664,6 +664,7 @@ class Bed:
             "StrictModes": "no",
             "PidFile": self.folder / ("aditd.%d.pid" % port),
             "LogLevel": "VERBOSE",
+            "PerSourcePenalties": "no",  # logins fail on purpose here, all of them from one address
         }
         own = {key: value for key, value in own.items() if key not in options}
         config = self._config(own, options)
