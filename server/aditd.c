@@ -30,6 +30,7 @@ struct command_line {
     bool is_foreground, to_stderr, is_inetd, is_quiet;
     unsigned debug;
     struct string_list assignments, ports;
+    struct service service;
 };
 
 static const char usage[] =
@@ -390,6 +391,7 @@ static int serve(const struct command_line *c, const struct programs *programs,
 {
     bool to_stderr = c->to_stderr || c->log_file;
     struct supervisor_setup setup = {.programs = programs,
+                                     .service = &c->service,
                                      .request = request,
                                      .config = config,
                                      .only_ports = &c->ports,
@@ -468,6 +470,7 @@ int main(int argc, char **argv)
     struct command_line c = {.task = TASK_SERVE};
     struct programs programs;
     int status = STATUS_CONFIG;
+    service_take(&c.service);
     clear_environment();
     string_list_init(&c.assignments);
     string_list_init(&c.ports);
@@ -479,5 +482,6 @@ int main(int argc, char **argv)
     string_list_done(&c.assignments);
     string_list_done(&c.ports);
     mem_free(c.file);
+    service_done(&c.service);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "io/address.h"
@@ -137,6 +138,7 @@ void supervisor_end(struct supervisor *s, int status)
     s->is_ending = true;
     if (is_first) {
         s->status = status;
+        service_notify(s->setup.service, "STOPPING=1");
         close_listeners(s);
         comeback_close(s);
         remove_pid_file(s);
@@ -255,6 +257,19 @@ static void listen_on(struct supervisor *s, const struct listen_address *wanted)
         log_info("Server listening on %s port %u.", listener_address(li, i), listener_port(li));
 }
 
+/* What systemd passed is all there is to listen on: its units say where. */
+static void listen_on_passed(struct supervisor *s)
+{
+    const struct service *service = s->setup.service;
+    struct listener *li =
+        listener_new_fds(s->loop, service->sockets, service->socket_count, on_accepted, s);
+    s->listeners = mem_resize(s->listeners, s->listener_count + 1, sizeof(struct listener *));
+    s->listeners[s->listener_count++] = li;
+    for (size_t i = 0; i < listener_count(li); i++)
+        log_info("Server listening on %s port %u (passed by systemd).", listener_address(li, i),
+                 listener_port(li));
+}
+
 static void write_pid_file(struct supervisor *s)
 {
     char text[32];
@@ -337,10 +352,13 @@ void supervisor_keys_known(struct supervisor *s)
         serve_inherited(s);
         return;
     }
-    for (size_t i = 0; i < s->options.listen_address_count; i++) {
+    bool is_passed = s->setup.service->socket_count > 0;
+    for (size_t i = 0; !is_passed && i < s->options.listen_address_count; i++) {
         if (is_wanted_port(s, s->options.listen_addresses[i].port))
             listen_on(s, &s->options.listen_addresses[i]);
     }
+    if (is_passed)
+        listen_on_passed(s);
     if (s->listener_count == 0) {
         log_fatal("Cannot bind any address.");
         supervisor_end(s, STATUS_REFUSED);
@@ -350,10 +368,22 @@ void supervisor_keys_known(struct supervisor *s)
         log_error("%s cannot be made: workers of an earlier server do not find this one",
                   s->comeback_path);
     write_pid_file(s);
+    service_notify(s->setup.service, "READY=1");
     say_ready(s);
 }
 
 /* ---- signals ---- */
+
+/* systemd wants to know when it began, to tell this READY from an earlier one. */
+static void say_reloading(const struct supervisor *s)
+{
+    char text[64];
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+    service_notify(s->setup.service, text);
+}
 
 static void reload(struct supervisor *s)
 {
@@ -394,8 +424,11 @@ static void on_signal(void *owner, int signal_number)
 {
     struct supervisor *s = owner;
     if (signal_number == SIGHUP) {
-        if (!s->is_ending && s->is_serving && !s->setup.is_inetd)
-            reload(s);
+        if (s->is_ending || !s->is_serving || s->setup.is_inetd)
+            return;
+        say_reloading(s);
+        reload(s);
+        service_notify(s->setup.service, "READY=1");
         return;
     }
     log_info("Received signal %d; terminating.", signal_number);

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -293,3 +294,31 @@ def test_an_unprivileged_user_can_serve_himself(bed):
     other = bed.run(argv[:-1] + ["root@127.0.0.1"])
     assert other.wait() == 255
     assert re.search("Permission denied", other.err)
+
+
+def test_systemd_hears_of_it_and_passes_its_sockets(bed):
+    """Type=notify-reload and a socket unit, with this test in systemd's place."""
+    passed = socket.create_server(("127.0.0.1", 0))
+    port = passed.getsockname()[1]
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(bed.path("notify")))
+    told.settimeout(20)
+    config = bed.write("config", "Port 1\nHostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nPidFile none\n" % (bed.keys.host(), bed.keys.authorized))
+    become = (  # LISTEN_PID is the pid of the server itself
+        "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+        "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    argv = [sys.executable, "-c", become, str(passed.fileno()), ADITD, "-D", "-e", "-f", config]
+    env = dict(bed.env, NOTIFY_SOCKET=str(bed.path("notify")))
+    process = bed.run(argv, name="aditd", env=env, pass_fds=[passed.fileno()])
+    assert told.recv(100) == b"READY=1", process.err
+    server = Server(process, port, "ed25519", "aditd")
+    adit, local = bed.local(server, bed.echo().port)
+    assert ask(local) == b"hello"
+    assert "(passed by systemd)" in process.err and "Bind to port" not in process.err
+    process.signal(signal.SIGHUP)
+    assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=\d+", told.recv(100)) and told.recv(100) == b"READY=1"
+    adit.stop()
+    process.signal(signal.SIGTERM)
+    assert told.recv(100) == b"STOPPING=1"
+    assert process.popen.wait(10) == 0
