@@ -601,10 +601,13 @@ class Bed:
         return self.folder / name
 
     def write(self, name, text, mode=0o600):
+        """Whole at once: whoever reads it meanwhile finds the old text or the new."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        os.chmod(path, mode)
+        new = path.with_name(path.name + ".new")
+        new.write_text(text, encoding="utf-8")
+        os.chmod(new, mode)
+        new.rename(path)
         return str(path)
 
     def run(self, argv, name=None, netns=None, **popen):

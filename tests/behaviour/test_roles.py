@@ -15,7 +15,7 @@ import threading
 import pytest
 
 import login_help
-from bed import BIN, IS_ROOT, USER, ask, children_of, connect, descendants_of, listening, name_of, serving, state_of, until
+from bed import ADIT, BIN, IS_ROOT, USER, ask, children_of, connect, free_port, descendants_of, listening, name_of, serving, state_of, until
 
 
 def workers_of(server):
@@ -129,6 +129,28 @@ def test_a_worker_that_crashes_takes_its_own_account_alone(bed):
         assert s.recv(100) == b"after"
     until(lambda: "died (signal 11)" in server.log, lambda: "the audit line: " + server.log)
     assert USER in re.search("the worker of (.*) died", server.log).group(1)
+
+
+def test_the_crash_of_one_accounts_worker_does_not_reach_another_account(bed):
+    account = login_help.Account(bed)
+    account.authorize(open(bed.keys.user() + ".pub").read())
+    keys = ".ssh/authorized_keys %s" % bed.keys.authorized
+    server = bed.aditd(AuthorizedKeysFile=keys, StrictModes="no", LogLevel="VERBOSE")
+    echo, theirs = bed.echo(), free_port()
+    victim = bed.run([ADIT] + bed.client_options(server) + ["-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (theirs, echo.port), account.name + "@127.0.0.1"])
+    until(lambda: listening(theirs), lambda: "the forward: " + victim.err)
+    assert ask(theirs) == b"hello"
+    _, mine = up(bed, server)
+    doomed = [pid for pid in workers_of(server) if status_of(pid, "Uid")[0] == str(account.uid)]
+    with connect(mine) as s:
+        s.sendall(b"before")
+        assert s.recv(100) == b"before"
+        for pid in doomed:
+            os.kill(pid, signal.SIGSEGV)
+        assert len(doomed) == 1 and victim.wait() == 255
+        s.sendall(b"after")
+        assert s.recv(100) == b"after"
+    until(lambda: "the worker of %s died (signal 11)" % account.name in server.log, lambda: "the audit line: " + server.log)
 
 
 def test_an_account_whose_workers_crash_gets_one_for_each_connection(bed):
