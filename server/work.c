@@ -16,8 +16,10 @@
 #include "server/zygote.h"
 
 #define STATUS_FAILED 255
-#define RETRY_MS      100 /* looking for a new supervisor */
-#define ADOPT_FDS     4   /* in, out, options, ticket */
+#define RETRY_MS      100   /* looking for a new supervisor: doubled up to ... */
+#define RETRY_MAX_MS  1000  /* while none is there */
+#define RETRY_FAR_MS  30000 /* while one is there that does not take us: another version, say */
+#define ADOPT_FDS     4     /* in, out, options, ticket */
 
 struct held {
     struct list link;
@@ -28,6 +30,7 @@ struct worker {
     struct loop *loop;
     struct ipc *supervisor; /* NULL: away */
     struct loop_timer *retry;
+    uint64_t retry_ms, joined_ms; /* the next pause; when a supervisor was found */
     struct loop_signal *term;
     struct work_host host;
     struct resolver *resolver;
@@ -107,6 +110,7 @@ static void look_for_supervisor(void *owner)
     int fd;
     if (ipc_connect(w->register_path, &fd) == OK) {
         w->supervisor = ipc_new(w->loop, fd, supervisor_message, w);
+        w->joined_ms = loop_now(w->loop);
         if (introduce(w) == OK) {
             log_info("a supervisor is there again: %zu connections go on", w->count);
             return;
@@ -114,15 +118,19 @@ static void look_for_supervisor(void *owner)
         ipc_close(w->supervisor);
         w->supervisor = NULL;
     }
-    loop_timer_start(w->retry, RETRY_MS);
+    w->retry_ms = MIN(2 * w->retry_ms, MAX(w->retry_ms, (uint64_t)RETRY_MAX_MS));
+    loop_timer_start(w->retry, w->retry_ms);
 }
 
 static void supervisor_gone(struct worker *w)
 {
     ipc_close(w->supervisor);
     w->supervisor = NULL;
+    /* One that hangs up at once will do so again: it is asked less and less often. */
+    bool was_short = w->joined_ms && loop_now(w->loop) - w->joined_ms < RETRY_MAX_MS;
+    w->retry_ms = was_short ? MIN(2 * w->retry_ms, (uint64_t)RETRY_FAR_MS) : RETRY_MS;
     if (w->count > 0 && w->register_path)
-        loop_timer_start(w->retry, RETRY_MS);
+        loop_timer_start(w->retry, w->retry_ms);
     end_if_empty(w);
 }
 
