@@ -33,7 +33,6 @@ struct ipc {
     bool over;       /* the last event was given */
     bool in_message; /* the owner is being told something */
     bool closed;     /* freed when in_message ends */
-    uint8_t received[IPC_MESSAGE_MAX];
 };
 
 static void close_fds(const int *fds, size_t count)
@@ -82,20 +81,23 @@ static void flush_queue(struct ipc *i)
     }
 }
 
+/* The room for a record is there for the turn only: an idle process costs its peer none. */
 static void receive_all(struct ipc *i)
 {
+    uint8_t *received = mem_new(1, IPC_MESSAGE_MAX);
     for (int n = 0; n < RECEIVE_BATCH && !i->closed && !i->over; n++) {
         int fds[IPC_FDS_MAX];
         size_t fd_count;
         size_t length;
-        enum err err = ipc_record_receive(i->fd, i->received, sizeof(i->received), &length, fds,
-                                          &fd_count, MSG_DONTWAIT);
+        enum err err = ipc_record_receive(i->fd, received, IPC_MESSAGE_MAX, &length, fds, &fd_count,
+                                          MSG_DONTWAIT);
         if (err == ERR_AGAIN)
-            return;
+            break;
         i->over = err != OK;
-        i->message(i->owner, err, slice_of(i->received, length), fds, fd_count);
-        mem_wipe(i->received, length);
+        i->message(i->owner, err, slice_of(received, length), fds, fd_count);
+        mem_wipe(received, length);
     }
+    mem_free(received);
 }
 
 static void socket_ready(void *owner, unsigned ready)
