@@ -672,7 +672,8 @@ static void remark(const struct parse *p, const char *text)
         return;
     if (p->row->flags & OPTION_RESTRICTS)
         report_add(p->report, REPORT_WARNING, p->place, p->row->name,
-                   "%s is not built yet and has NO effect: what it asks for is not enforced",
+                   "%s is not built yet and does NOT do what it says: doc/sshd_config.md has what "
+                   "happens instead",
                    p->row->name);
     else if (p->row->type == OPTION_ACCEPTED)
         report_add(p->report, REPORT_NOTE, p->place, p->row->name,
