@@ -134,7 +134,7 @@ const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher
         if (algo == legacy_cipher_at(i))
             return c->legacy_ciphers[i];
     }
-    CHECK(!"a row of the tables");
+    CHECK(false); /* every algorithm is a row of one of the tables */
     return NULL;
 }
 

@@ -105,19 +105,26 @@ def test_groups_are_asked_in_match_and_lists(bed):
 # ---- PAM, where it is built in (meson -Dpam=enabled) ----
 
 
+def has_pam(folder):
+    return "libpam" in subprocess.run(["ldd", str(folder / "aditd-authz")], capture_output=True, text=True).stdout
+
+
 @pytest.fixture
 def pam():
+    """An aditd with PAM: "make test" builds one with clang beside the one without."""
     needs_root()
-    if "libpam" not in subprocess.run(["ldd", str(BIN / "aditd-authz")], capture_output=True, text=True).stdout:
-        pytest.skip("aditd-authz is built without PAM")
+    folders = [folder for folder in (BIN, BIN.parent.with_name(BIN.parent.name.removesuffix("-asan") + "-clang") / "bin") if has_pam(folder)]
+    if not folders:
+        pytest.skip("no build with PAM is there")
     if not os.path.exists("/etc/pam.d/sshd"):
         pytest.skip("no PAM service sshd")
+    return str(folders[0] / "aditd")
 
 
 @pytest.mark.parametrize("methods", ["password", "keyboard-interactive"])
 def test_pam_asks_and_decides(bed, pam, methods):
     account = Account(bed, RIGHT)
-    at = serve(bed, account, UsePAM="yes")
+    at = serve(bed, account, program=pam, UsePAM="yes")
     assert at.lets_in(methods=methods, password=RIGHT, command="id -u") == "%d\n" % account.uid
     at.refuses(r"PAM \(sshd auth\): ", methods=methods, password=WRONG)
 
@@ -125,7 +132,7 @@ def test_pam_asks_and_decides(bed, pam, methods):
 def test_pam_s_account_rules_hold_for_keys_and_a_lock_does_not(bed, pam):
     account, key = Account(bed, hashed="!"), make_key(bed, "key")
     account.authorize(public(key))
-    at = serve(bed, account, UsePAM="yes")
+    at = serve(bed, account, program=pam, UsePAM="yes")
     at.lets_in(key)
     subprocess.run(["usermod", "-e", "2001-01-01", account.name], check=True)
     at.refuses(r"PAM \(sshd account\): ", key)
@@ -133,4 +140,4 @@ def test_pam_s_account_rules_hold_for_keys_and_a_lock_does_not(bed, pam):
 
 def test_pam_s_word_changes_no_rule(bed, pam):
     account = Account(bed, RIGHT)
-    serve(bed, account, UsePAM="yes", DenyUsers="adit*").refuses(r"DenyUsers \(sshd_config\)", methods="password", password=RIGHT)
+    serve(bed, account, program=pam, UsePAM="yes", DenyUsers="adit*").refuses(r"DenyUsers \(sshd_config\)", methods="password", password=RIGHT)
