@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -142,6 +143,8 @@ NORETURN static void run_child(const struct account *a, char *const *argv, int o
         _exit(CANNOT);
     (void)umask(022);
     (void)setsid();
+    /* Nobody waits for it any more when we are ended. After the change of uid, which forgets it. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     execve(argv[0], argv, environment);
     _exit(CANNOT);
 }

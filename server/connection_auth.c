@@ -2,6 +2,7 @@
  * The login questions of a connection: who is it, may he come in. A process of aditd-authz answers
  * each; which methods are left, and when a user is through, is decided here.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -32,13 +33,23 @@ static struct auth_methods methods_of(const struct connection *c)
     };
 }
 
-void connection_end_question(struct connection *c)
+/* It has answered, and ends by itself. */
+static void let_authz_go(struct connection *c)
 {
     if (c->authz)
-        offspring_forget(c->authz); /* it ends at the end of its descriptor */
+        offspring_forget(c->authz);
     c->authz = NULL;
     c->is_account_known = false;
     buf_done(&c->question);
+}
+
+/* One that has not answered may hang for long, in a command or in a folder of the account's, and
+ * there is no limit to how many are left behind. */
+void connection_end_question(struct connection *c)
+{
+    if (c->authz)
+        offspring_kill(c->authz, SIGKILL);
+    let_authz_go(c);
 }
 
 /* ---- what the user may log in by ---- */
@@ -319,7 +330,7 @@ static void authz_message(void *owner, enum err err, struct slice bytes, const i
     } else {
         /* An answer whose question was not put (it knows no account yet) is none. */
         bool is_due = c->is_account_known && c->order.is_asking && buf_len(&c->question) == 0;
-        connection_end_question(c);
+        let_authz_go(c);
         if (is_due)
             answer(c, &m);
         else
