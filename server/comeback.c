@@ -11,6 +11,7 @@
 #include "server/ticket.h"
 
 #define COMERS_MAX      1024
+#define COMERS_OF_ONE   64 /* of one uid: those who are turned away come again */
 #define INTRODUCTION_MS 5000
 
 /* A process that came, until it has shown a ticket: it is a worker then. */
@@ -79,20 +80,37 @@ static enum err read_ticket(uid_t uid, struct slice unit, int fd, struct buf *by
     return t->uid == uid && slice_equal(t->unit, unit) ? OK : ERR_DENIED;
 }
 
+/* A ticket is for one connection: shown twice, it would be as many as the worker likes. */
+static enum err check_new(const struct worker *w, uint32_t id, int ticket_fd, uint64_t *number)
+{
+    if (w->connections >= CONNECTIONS_MAX)
+        return ERR_LIMIT;
+    *number = ticket_number(ticket_fd);
+    LIST_FOR (c, &w->supervisor->connections, struct connection, link) {
+        if (c->id == id || c->ticket_number == *number)
+            return ERR_EXISTS;
+    }
+    return *number ? OK : ERR_IO;
+}
+
+/* What the configuration says by now holds at once, as after a reload. */
 static enum err take_connection(struct worker *w, uint32_t id, const struct role_msg *t,
                                 int ticket_fd)
 {
-    struct supervisor *s = w->supervisor;
-    if (connection_find(s, id))
-        return ERR_EXISTS;
-    struct connection *c = connection_new(s, id);
+    const struct role_msg options = {.kind = ROLE_MSG_OPTIONS, .connection = id};
+    uint64_t number;
+    TRY(check_new(w, id, ticket_fd, &number));
+    struct connection *c = connection_new(w->supervisor, id);
     enum err err = fill(c, t);
+    if (err == OK)
+        err = worker_send(w, &options, &c->config_fd, 1);
     if (err != OK) {
         connection_free(c);
         return err;
     }
     c->worker = w;
     c->ticket_fd = fcntl(ticket_fd, F_DUPFD_CLOEXEC, 3);
+    c->ticket_number = number;
     w->connections++;
     log_info("user %s from %s port %u goes on", c->user, c->address, c->port);
     return OK;
@@ -201,10 +219,19 @@ static void lose_patience(void *owner)
     comer_free(owner);
 }
 
+/* The place is open to all uids: one of them must not keep the others out. */
+static bool may_come(const struct supervisor *s, uid_t uid)
+{
+    unsigned count = 0;
+    LIST_FOR (c, &s->comers, struct comer, link)
+        count += c->uid == uid;
+    return s->comer_count < COMERS_MAX && count < COMERS_OF_ONE;
+}
+
 static void came(void *owner, int fd, uid_t uid)
 {
     struct supervisor *s = owner;
-    if (s->comer_count >= COMERS_MAX) {
+    if (!may_come(s, uid)) {
         close(fd);
         return;
     }

@@ -16,11 +16,16 @@
 
 void connection_cut(struct connection *c, const char *why)
 {
+    if (c->is_cut)
+        return; /* its end comes, and nothing that it says until then counts */
+    c->is_cut = true;
     log_error("Connection from %s port %u is cut: %s", c->address, c->port, why);
-    if (c->pre)
+    if (c->pre) {
         offspring_kill(c->pre, SIGKILL);
-    else if (c->worker)
+        offspring_hang_up(c->pre);
+    } else if (c->worker) {
         worker_kill(c->worker, SIGKILL);
+    }
 }
 
 unsigned connections_waiting(const struct supervisor *s)
@@ -174,8 +179,6 @@ static void pre_ended(void *owner, uint32_t status, uint32_t signal_number)
 {
     struct connection *c = owner;
     c->pre = NULL;
-    if (connection_is_at_work(c))
-        return; /* it handed over, and is done */
     if (signal_number && signal_number != SIGKILL) {
         log_error("aditd-pre of %s port %u died of signal %u", c->address, c->port, signal_number);
         c->fault = PENALTY_CRASH;
@@ -205,11 +208,17 @@ static void on_handover(struct connection *c, const struct role_msg *m)
     c->grace = NULL;
     stop_counting(c);
     CHECK(connection_keep(&c->record, m->record) == OK);
-    if (workers_adopt(c) != OK) {
+    enum err err = workers_adopt(c);
+    buf_done(&c->record); /* it has keys in it */
+    if (err != OK) {
         c->order.phase = SESSION_GONE;
         connection_cut(c, "no worker takes it");
+        return;
     }
-    buf_done(&c->record); /* it has keys in it */
+    /* One that does not end by itself would hear what is for the worker, and keep the socket. */
+    offspring_kill(c->pre, SIGKILL);
+    offspring_forget(c->pre);
+    c->pre = NULL;
 }
 
 static void close_socket(struct connection *c)
@@ -254,8 +263,11 @@ static void pre_message(void *owner, enum err err, struct slice bytes, const int
 void connection_worker_message(struct connection *c, const struct role_msg *m, const int *fds,
                                size_t fd_count)
 {
+    const struct supervisor *s = c->supervisor;
     if (m->kind == ROLE_MSG_CLOSED) {
         connection_ended(c, (int)m->status_ended);
+    } else if (c->is_cut || (s->is_ending && !s->setup.is_inetd)) {
+        return; /* the next supervisor is asked again */
     } else if (m->kind == ROLE_MSG_ADOPTED) {
         close_socket(c);
     } else if (m->kind == ROLE_MSG_SIGN) {
@@ -448,9 +460,18 @@ struct connection *connection_new(struct supervisor *s, uint32_t id)
     return c;
 }
 
+/* Workers of an earlier supervisor came with numbers of their own. */
+static uint32_t free_id(struct supervisor *s)
+{
+    do
+        s->last_id++;
+    while (connection_find(s, s->last_id));
+    return s->last_id;
+}
+
 void connection_start(struct supervisor *s, int in, int out, const char *from, uint16_t port)
 {
-    struct connection *c = connection_new(s, ++s->last_id);
+    struct connection *c = connection_new(s, free_id(s));
     snprintf(c->address, sizeof(c->address), "%s", from);
     c->host = mem_strdup(from);
     c->port = port;
@@ -479,10 +500,12 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
 
 void connection_reload(struct connection *c)
 {
-    if (!connection_is_at_work(c) || connection_resolve(c) != OK)
-        return;
     const struct role_msg m = {.kind = ROLE_MSG_OPTIONS, .connection = c->id};
-    if (tell(c, &m, &c->config_fd, 1) != OK)
+    if (c->config_fd < 0)
+        return; /* who it is comes later, and is judged by the new one */
+    if (connection_resolve(c) != OK)
+        connection_cut(c, "the new configuration cannot be laid upon it");
+    else if (connection_is_at_work(c) && tell(c, &m, &c->config_fd, 1) != OK)
         connection_cut(c, "its worker takes no options");
 }
 

@@ -18,8 +18,9 @@
 #include "server/session_order.h"
 #include "server/supervisor.h"
 
-#define HOST_KEYS_MAX 32
-#define PRE_READY     4 /* processes that wait for a connection */
+#define HOST_KEYS_MAX   32
+#define PRE_READY       4   /* processes that wait for a connection */
+#define CONNECTIONS_MAX 256 /* of one worker */
 
 struct host_key {
     struct buf type, blob;
@@ -79,6 +80,7 @@ struct worker {
     uint32_t uid;
     struct offspring *process; /* NULL: it was there before this supervisor */
     struct ipc *ipc;           /* then */
+    struct loop_turn end_turn; /* hangs up on one whose process is not ours to kill */
     unsigned connections;
     bool is_leaving; /* told to end */
 };
@@ -97,7 +99,8 @@ struct connection {
     int in_fd, out_fd; /* ours until a worker has them; may be one; -1: none */
     struct loop_timer *grace;
     struct buf record; /* aditd-pre's, until a worker is told */
-    int status;        /* for inetd mode */
+    bool is_cut;
+    int status; /* for inetd mode */
     /* The login. */
     struct offspring *authz;
     bool is_account_known; /* authz has said who it is: it waits for the question */
@@ -124,6 +127,7 @@ struct connection {
     /* Of the login that was allowed. */
     struct buf login_key, key_options, fingerprint;
     int ticket_fd;
+    uint64_t ticket_number; /* tells it from every other ticket; 0: none yet */
     struct worker *worker;
     struct list launches;
     unsigned launch_count;
@@ -211,6 +215,7 @@ void worker_message(struct worker *w, const struct role_msg *m, const int *fds, 
 /* A connection of it has ended: without any it is let go. */
 void worker_release(struct worker *w);
 void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number);
+/* It is there until its end is told, in a later turn. */
 void worker_kill(struct worker *w, int signal_number);
 void worker_free(struct worker *w);
 

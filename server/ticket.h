@@ -11,6 +11,9 @@
 /* A sealed memory file, close-on-exec, of a message of kind TICKET. ERR_LIMIT, ERR_IO. */
 enum err ticket_write(const struct role_msg *m, int *fd) MUST_USE;
 
+/* Tells a ticket from every other that is held somewhere; 0: it cannot be looked at. */
+uint64_t ticket_number(int fd);
+
 /*
  * Reads one; m borrows from bytes. reader is who reads: a supervisor asks who made the file as
  * well. ERR_DENIED: not sealed, or not by a process with our uid; ERR_FORMAT and others.

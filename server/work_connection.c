@@ -150,8 +150,9 @@ void work_connection_options(struct work_connection *c, int config_fd)
     struct server_options options;
     server_options_init(&options);
     if (config_text_from_fd(config_fd, &options) != OK) {
-        log_error("new options cannot be read; the old ones stay");
+        log_error("new options cannot be read: what they forbid would go on");
         server_options_done(&options);
+        link_disconnect(c->link, "the server's configuration has changed");
         return;
     }
     close_idle(c);

@@ -6,8 +6,6 @@
 #include "server/supervisor_internal.h"
 #include "server/ticket.h"
 
-#define CONNECTIONS_MAX 256 /* of one worker */
-
 enum err worker_send(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count)
 {
     return w->process ? offspring_send(w->process, m, fds, fd_count)
@@ -18,13 +16,14 @@ void worker_kill(struct worker *w, int signal_number)
 {
     if (w->process)
         offspring_kill(w->process, signal_number);
-    else
-        worker_lost(w, 0, 0); /* its pid was never ours: hanging up is what can be done */
+    else /* its pid was never ours: hanging up is what can be done, and nobody is surprised by it */
+        loop_turn_request(w->supervisor->loop, &w->end_turn);
 }
 
 void worker_free(struct worker *w)
 {
     list_remove(&w->link);
+    loop_turn_cancel(&w->end_turn);
     offspring_forget(w->process);
     ipc_close(w->ipc);
     buf_done(&w->identity);
@@ -137,7 +136,8 @@ void worker_identity(uint32_t uid, uint32_t gid, struct slice groups, const char
 
 /*
  * Isolation: with whom a connection may share a process. By default those of one account, but a
- * key that carries restrictions is its own unit: its holder is not the account's owner.
+ * key that carries restrictions is its own unit: its holder is not the account's owner. Restricted
+ * by an earlier step and through by a password, it has no key to be known by.
  */
 static enum err unit_of(const struct connection *c, struct buf *unit)
 {
@@ -145,6 +145,8 @@ static enum err unit_of(const struct connection *c, struct buf *unit)
     enum isolation isolation = c->options.isolation;
     if (isolation == ISOLATION_AUTO)
         isolation = buf_len(&c->key_options) ? ISOLATION_KEY : ISOLATION_USER;
+    if (isolation == ISOLATION_KEY && buf_len(&c->login_key) == 0 && buf_len(&c->key_options))
+        isolation = ISOLATION_CONNECTION;
     if (crash_guard_is_apart(&s->crashes, c->uid, loop_now(s->loop)))
         isolation = ISOLATION_CONNECTION;
     buf_init(unit, ROLE_MSG_KEY_MAX);
@@ -167,12 +169,18 @@ static struct worker *find(struct supervisor *s, struct slice identity)
     return best && (count >= s->shards || best->connections == 0) ? best : NULL;
 }
 
+static void end_of_turn(void *owner)
+{
+    worker_lost(owner, 0, 0);
+}
+
 struct worker *worker_new(struct supervisor *s, const char *user, uint32_t uid)
 {
     struct worker *w = NEW(struct worker);
     w->supervisor = s;
     w->user = mem_strdup(user);
     w->uid = uid;
+    w->end_turn = (struct loop_turn){.callback = end_of_turn, .owner = w};
     list_append(&s->workers, &w->link);
     return w;
 }
@@ -257,6 +265,7 @@ static enum err write_ticket(struct connection *c, const struct buf *unit)
                                .local_address = slice_text(c->local_address),
                                .local_port = c->local_port};
     enum err err = ticket_write(&m, &c->ticket_fd);
+    c->ticket_number = ticket_number(c->ticket_fd);
     buf_done(&group_names);
     return err;
 }
