@@ -32,7 +32,7 @@ enum err namelist_check(struct slice list)
         if (++names > NAMELIST_MAX_NAMES)
             return ERR_LIMIT;
     }
-    return list.len && name_length == 0 ? ERR_FORMAT : OK;
+    return OK; /* also with a comma at the end, after which namelist_next finds nothing */
 }
 
 static bool contains(struct slice list, struct slice wanted)

@@ -11,7 +11,8 @@ bool namelist_next(struct slice *rest, struct slice *name);
 
 /*
  * ERR_FORMAT: an empty name, a byte that is not printable US-ASCII, a blank; ERR_LIMIT: more than
- * NAMELIST_MAX_NAMES. An empty list is fine.
+ * NAMELIST_MAX_NAMES. An empty list is fine, and so is one comma at the end, which the RFC forbids
+ * and libssh 0.10 writes.
  */
 enum err namelist_check(struct slice list) MUST_USE;
 

@@ -13,7 +13,8 @@ static void lists_are_checked(void **state)
         {"zlib", OK},
         {"zlib,none", OK},
         {",", ERR_FORMAT},
-        {"a,", ERR_FORMAT},
+        {"a,", OK},
+        {"a,,", ERR_FORMAT},
         {",a", ERR_FORMAT},
         {"a,,b", ERR_FORMAT},
         {"a b", ERR_FORMAT},
@@ -44,6 +45,9 @@ static void names_come_one_by_one(void **state)
     assert_true(namelist_next(&rest, &name) && slice_is(name, "a"));
     assert_true(namelist_next(&rest, &name) && slice_is(name, "bc"));
     assert_true(namelist_next(&rest, &name) && slice_is(name, "d"));
+    assert_false(namelist_next(&rest, &name));
+    rest = slice_text("a,");
+    assert_true(namelist_next(&rest, &name) && slice_is(name, "a"));
     assert_false(namelist_next(&rest, &name));
 }
 
