@@ -35,12 +35,6 @@ struct ipc {
     bool closed;     /* freed when in_message ends */
 };
 
-static void close_fds(const int *fds, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
-}
-
 static void update_interest(struct ipc *i)
 {
     if (!i->closed)
@@ -52,7 +46,7 @@ static void update_interest(struct ipc *i)
 static void free_record(struct record *r)
 {
     list_remove(&r->link);
-    close_fds(r->fds, r->fd_count);
+    ipc_close_fds(r->fds, r->fd_count);
     mem_wipe(r->bytes, r->length);
     mem_free(r);
 }

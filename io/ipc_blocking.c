@@ -21,7 +21,7 @@ union control {
 
 /* ---- one record, one system call ---- */
 
-static void close_fds(const int *fds, size_t count)
+void ipc_close_fds(const int *fds, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
@@ -113,7 +113,7 @@ enum err ipc_record_receive(int fd, uint8_t *room, size_t size, size_t *length,
     }
     /* The kernel leaves in the room what fitted: not ours to keep. */
     mem_wipe(room, (size_t)got);
-    close_fds(fds, *fd_count);
+    ipc_close_fds(fds, *fd_count);
     *fd_count = 0;
     return got == 0 && ok && !(m.msg_flags & MSG_CTRUNC) ? ERR_EOF : ERR_FORMAT;
 }

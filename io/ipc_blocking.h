@@ -28,6 +28,9 @@ enum err ipc_connect(const char *path, int *fd) MUST_USE;
 enum err ipc_send_blocking(int fd, struct slice bytes, const int *fds, size_t fd_count) MUST_USE;
 enum err ipc_recv_blocking(int fd, struct buf *bytes, int *fds, size_t *fd_count) MUST_USE;
 
+/* Of a record whose descriptors nobody wants. */
+void ipc_close_fds(const int *fds, size_t count);
+
 /*
  * One record, one system call, for who waits by himself (poll, a loop): the same errors, and
  * ERR_AGAIN. flags: MSG_DONTWAIT or none.

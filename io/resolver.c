@@ -29,12 +29,6 @@ static uint32_t get_u32(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static void close_all(const int *fds, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
-}
-
 /* ---- who asks ---- */
 
 struct resolver {
@@ -128,7 +122,7 @@ static void answer_came(void *owner, enum err err, struct slice bytes, const int
                         size_t fd_count)
 {
     struct resolver *r = owner;
-    close_all(fds, fd_count);
+    ipc_close_fds(fds, fd_count);
     if (err == OK) {
         take_answer(r, bytes);
         return;
@@ -313,7 +307,7 @@ static void question_came(void *owner, enum err err, struct slice bytes, const i
                           size_t fd_count)
 {
     struct asker *a = owner;
-    close_all(fds, fd_count);
+    ipc_close_fds(fds, fd_count);
     if (err == OK) {
         look_up(a, bytes);
         return;

@@ -146,8 +146,7 @@ static void worker_heard(void *owner, enum err err, struct slice bytes, const in
     struct worker *w = owner;
     if (err == OK)
         err = serve_worker(w, bytes, fds, fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err != OK && err != ERR_EOF)
         log_error("a worker of uid %u cannot be believed: %s", w->uid, err_name(err));
     if (err != OK)
@@ -205,8 +204,7 @@ static void comer_heard(void *owner, enum err err, struct slice bytes, const int
     struct comer *c = owner;
     if (err == OK)
         err = serve_comer(c, bytes, fds, fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err != OK && err != ERR_EOF)
         log_error("a process of uid %u came and cannot be believed: %s", (unsigned)c->uid,
                   err_name(err));

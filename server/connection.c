@@ -58,6 +58,15 @@ enum err connection_keep(struct buf *to, struct slice bytes)
     return buf_append_slice(to, bytes);
 }
 
+void connection_add_ends(const struct connection *c, struct role_msg *m)
+{
+    m->address = slice_text(c->address);
+    m->port = c->port;
+    m->host = slice_text(c->host);
+    m->local_address = slice_text(c->local_address);
+    m->local_port = c->local_port;
+}
+
 /* To the process that has it now. */
 static enum err tell(struct connection *c, const struct role_msg *m, const int *fds,
                      size_t fd_count)
@@ -237,8 +246,7 @@ static void pre_message(void *owner, enum err err, struct slice bytes, const int
 {
     struct connection *c = owner;
     struct role_msg m;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]); /* it has none to give */
+    ipc_close_fds(fds, fd_count); /* it has none to give */
     if (err == ERR_EOF) {
         offspring_hang_up(c->pre);
         return; /* its exit comes */
@@ -289,8 +297,7 @@ static void ready_message(void *owner, enum err err, struct slice bytes UNUSED, 
                           size_t fd_count)
 {
     struct pre_ready *r = owner;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err != OK)
         offspring_hang_up(r->process); /* READY else */
 }
@@ -380,13 +387,8 @@ static enum err send_start(struct connection *c, const struct server_options *op
     if (config_text_moduli(options, &moduli_fd) != OK)
         log_error("cannot pass %s on: group exchange uses built-in groups", options->moduli_file);
     const int fds[] = {config_fd, c->in_fd, c->out_fd, moduli_fd};
-    const struct role_msg m = {.kind = ROLE_MSG_START,
-                               .connection = c->id,
-                               .address = slice_text(c->address),
-                               .port = c->port,
-                               .host = slice_text(c->host),
-                               .local_address = slice_text(c->local_address),
-                               .local_port = c->local_port};
+    struct role_msg m = {.kind = ROLE_MSG_START, .connection = c->id};
+    connection_add_ends(c, &m);
     enum err err = offspring_send(c->pre, &m, fds, ARRAY_LEN(fds) - (moduli_fd < 0));
     close(config_fd);
     if (moduli_fd >= 0)

@@ -317,8 +317,7 @@ static void authz_message(void *owner, enum err err, struct slice bytes, const i
 {
     struct connection *c = owner;
     struct role_msg m;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(bytes, ROLE_AUTHZ, ROLE_SUPERVISOR, &m);
     if (err != OK) {
@@ -354,14 +353,9 @@ static enum err start_authz(struct connection *c)
     connection_end_question(c);
     TRY(offspring_new(&c->authz, c->supervisor->zygotes, PROGRAM_AUTHZ, authz_message, authz_ended,
                       c));
-    const struct role_msg m = {.kind = ROLE_MSG_WHO,
-                               .user = slice_text(c->user),
-                               .service = slice_text("ssh-connection"),
-                               .address = slice_text(c->address),
-                               .port = c->port,
-                               .host = slice_text(c->host),
-                               .local_address = slice_text(c->local_address),
-                               .local_port = c->local_port};
+    struct role_msg m = {
+        .kind = ROLE_MSG_WHO, .user = slice_text(c->user), .service = slice_text("ssh-connection")};
+    connection_add_ends(c, &m);
     return offspring_send(c->authz, &m, NULL, 0);
 }
 
@@ -387,11 +381,7 @@ static enum err keep_question(struct connection *c, const struct role_msg *asked
     m.session_id = buf_slice(&c->session_id);
     m.used_keys = buf_slice(&c->used_keys);
     m.options = buf_slice(&c->key_options);
-    m.address = slice_text(c->address);
-    m.port = c->port;
-    m.host = slice_text(c->host);
-    m.local_address = slice_text(c->local_address);
-    m.local_port = c->local_port;
+    connection_add_ends(c, &m);
     buf_clear(&c->question);
     return role_msg_encode(&m, &c->question);
 }

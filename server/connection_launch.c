@@ -54,11 +54,7 @@ static enum err launch(struct connection *c, const struct role_msg *asked, int w
     m.user = slice_text(c->user);
     m.key = buf_slice(&c->login_key);
     m.options = buf_slice(&c->key_options);
-    m.address = slice_text(c->address);
-    m.port = c->port;
-    m.host = slice_text(c->host);
-    m.local_address = slice_text(c->local_address);
-    m.local_port = c->local_port;
+    connection_add_ends(c, &m);
     buf_init(&bytes, ROLE_MSG_MAX);
     enum err err = role_msg_encode(&m, &bytes);
     if (err == OK)

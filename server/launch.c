@@ -207,8 +207,7 @@ static bool serve_worker(const struct launch *l)
     struct role_msg m;
     buf_init(&record, ROLE_MSG_MAX);
     enum err err = ipc_recv_blocking(WORKER_FD, &record, fds, &fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(buf_slice(&record), ROLE_WORK, ROLE_SESSION, &m);
     if (err == OK && is_known_signal(m.signal_number))
@@ -329,8 +328,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     buf_init(&record, ROLE_MSG_MAX);
     enum err err = ipc_recv_blocking(ROLE_IPC_FD, &record, fds, &fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(buf_slice(&record), ROLE_SUPERVISOR, ROLE_SESSION, &l.m);
     if (err == OK)

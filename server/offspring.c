@@ -172,8 +172,7 @@ static void zygote_message(void *owner, enum err err, struct slice bytes, const 
 {
     struct zygote *z = owner;
     struct role_msg m;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(bytes, ROLE_ZYGOTE, ROLE_SUPERVISOR, &m);
     if (err != OK) {

@@ -206,8 +206,7 @@ static void serve_supervisor(struct pre *p)
         on_answer(p, &m);
     else
         log_error("the supervisor repeated its greeting");
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
 }
 
 /* ---- the connection ---- */

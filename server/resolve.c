@@ -44,8 +44,7 @@ static void supervisor_message(void *owner, enum err err, struct slice bytes, co
         resolver_serve(s->loop, fds[0], asker_ended, s);
         return;
     }
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         return;
     ipc_close(s->supervisor);

@@ -12,8 +12,7 @@ static void lost(struct supervisor *s)
 static void resolve_message(void *owner, enum err err, struct slice bytes UNUSED, const int *fds,
                             size_t fd_count)
 {
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err != OK)
         lost(owner); /* it has nothing to say but that it ended */
 }

@@ -37,8 +37,7 @@ enum err role_enter_sandbox(int fd, enum role role, const struct sandbox *sandbo
     struct role_msg m;
     buf_init(&record, ROLE_MSG_MAX);
     enum err err = ipc_recv_blocking(fd, &record, fds, &fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(buf_slice(&record), ROLE_SUPERVISOR, role, &m);
     if (err == OK && m.kind != ROLE_MSG_SANDBOX)

@@ -379,8 +379,7 @@ static void launcher_message(void *owner, enum err err, struct slice bytes, cons
         join(r, fds);
         return;
     }
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK && m.kind == ROLE_MSG_EXITED)
         exited(r, m.status, m.signal_name, m.is_core);
     else

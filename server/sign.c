@@ -144,8 +144,7 @@ static enum err serve_one(const struct signer *s, struct buf *record)
     size_t fd_count = 0;
     struct role_msg m;
     TRY(ipc_recv_blocking(s->fd, record, fds, &fd_count));
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     TRY(role_msg_decode(buf_slice(record), ROLE_SUPERVISOR, ROLE_SIGN, &m));
     if (m.kind == ROLE_MSG_KILL)
         return ERR_CANCELLED; /* no supervisor will come after this one */

@@ -37,8 +37,7 @@ static void sign_message(void *owner, enum err err, struct slice bytes, const in
 {
     struct supervisor *s = owner;
     struct role_msg m;
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(bytes, ROLE_SIGN, ROLE_SUPERVISOR, &m);
     if (err != OK) {

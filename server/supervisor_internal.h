@@ -176,6 +176,8 @@ void connection_proved(struct supervisor *s, const struct role_msg *m);
 void connection_worker_message(struct connection *c, const struct role_msg *m, const int *fds,
                                size_t fd_count);
 struct connection *connection_find(struct supervisor *s, uint32_t id);
+/* Who is at its two ends, into a message; borrows. */
+void connection_add_ends(const struct connection *c, struct role_msg *m);
 /* A connection that breaks the rules, or cannot be served. */
 void connection_cut(struct connection *c, const char *why);
 /* Its end, told to inetd mode and to an ending supervisor. */

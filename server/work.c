@@ -220,8 +220,7 @@ static void supervisor_message(void *owner, enum err err, struct slice bytes, co
         CHECK(buf_append_slice(&w->unit, m.unit) == OK);
     } else
         serve_connection(w, &m, fds, fd_count);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
 }
 
 /* ---- its life ---- */

@@ -6,6 +6,7 @@
 
 #include "auth/authorized_keys.h"
 #include "base/log.h"
+#include "io/ipc_blocking.h"
 #include "server/config_text.h"
 #include "server/host_proofs.h"
 #include "server/idle.h"
@@ -91,8 +92,7 @@ void work_connection_bound(struct work_connection *c, const struct role_msg *m, 
         accept_listen_bound(c->listen, m->tag, fds, fd_count, (int)m->error_number);
         return;
     }
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
 }
 
 static enum err ask_proof(void *owner, const struct role_msg *m)

@@ -104,8 +104,7 @@ static void process_message(void *owner, enum err err, struct slice bytes, const
     } else {
         offspring_hang_up(w->process); /* its end comes */
     }
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
 }
 
 static void process_ended(void *owner, uint32_t status, uint32_t signal_number)
@@ -247,23 +246,19 @@ static enum err write_ticket(struct connection *c, const struct buf *unit)
     struct buf group_names;
     buf_init(&group_names, ROLE_MSG_NAMES_MAX);
     append_names(&c->group_names, &group_names);
-    const struct role_msg m = {.kind = ROLE_MSG_TICKET,
-                               .user = slice_text(c->user),
-                               .uid = c->uid,
-                               .gid = c->gid,
-                               .groups = buf_slice(&c->groups),
-                               .group_names = buf_slice(&group_names),
-                               .unit = buf_slice(unit),
-                               .key = buf_slice(&c->login_key),
-                               .fingerprint = buf_slice(&c->fingerprint),
-                               .options = buf_slice(&c->key_options),
-                               .host_key = buf_slice(&c->host_key),
-                               .session_id = buf_slice(&c->session_id),
-                               .address = slice_text(c->address),
-                               .port = c->port,
-                               .host = slice_text(c->host),
-                               .local_address = slice_text(c->local_address),
-                               .local_port = c->local_port};
+    struct role_msg m = {.kind = ROLE_MSG_TICKET,
+                         .user = slice_text(c->user),
+                         .uid = c->uid,
+                         .gid = c->gid,
+                         .groups = buf_slice(&c->groups),
+                         .group_names = buf_slice(&group_names),
+                         .unit = buf_slice(unit),
+                         .key = buf_slice(&c->login_key),
+                         .fingerprint = buf_slice(&c->fingerprint),
+                         .options = buf_slice(&c->key_options),
+                         .host_key = buf_slice(&c->host_key),
+                         .session_id = buf_slice(&c->session_id)};
+    connection_add_ends(c, &m);
     enum err err = ticket_write(&m, &c->ticket_fd);
     c->ticket_number = ticket_number(c->ticket_fd);
     buf_done(&group_names);

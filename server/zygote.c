@@ -83,8 +83,7 @@ static enum err serve_supervisor(struct zygote *z, struct buf *record)
         err = fd_count == 1 ? fork_child(z, &m, fds[0]) : ERR_PROTOCOL;
     else if (err == OK && is_ours(z, m.pid))
         (void)kill((pid_t)m.pid, (int)m.signal_number);
-    for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+    ipc_close_fds(fds, fd_count);
     return err;
 }
 
