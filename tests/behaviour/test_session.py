@@ -371,10 +371,10 @@ def test_the_banner_comes_byte_for_byte(bed, size):
 
 
 def test_a_channel_on_which_nothing_moves_is_closed_by_its_kind(bed):
-    server = bed.aditd(ChannelTimeout="session:command=1 direct-tcpip=1")
+    server = bed.aditd(ChannelTimeout="session:command=2 direct-tcpip=1")
     assert run(bed, server, "sleep 20; exit 23").returncode == 255
-    assert run(bed, server, "for i in 1 2 3 4; do echo $i; sleep 0.5; done; exit 23").returncode == 23
-    assert run(bed, server, given=b"sleep 2; exit 23\n").returncode == 23  # session:shell
+    assert run(bed, server, "for i in $(seq 15); do echo $i; sleep 0.2; done; exit 23").returncode == 23
+    assert run(bed, server, given=b"sleep 3; exit 23\n").returncode == 23  # session:shell
     _, port = bed.local(server, bed.echo().port)
     assert ask(port) == b"hello"
     with connect(port) as s:
