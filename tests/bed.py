@@ -126,6 +126,8 @@ class Process:
         self._lock = threading.Lock()
         popen.setdefault("stdin", subprocess.DEVNULL)
         popen.setdefault("stdout", subprocess.PIPE)
+        if name == "aditd":
+            popen.setdefault("start_new_session", True)  # what outlives it is known by its session
         self.popen = subprocess.Popen(self.argv, stderr=subprocess.PIPE, **popen)
         self.pid = self.popen.pid
         self.out = b""
@@ -191,7 +193,6 @@ class Process:
 
     def stop(self):
         """Ends it, kindly first; never leaves it behind, nor what it started: aditd's workers outlive it."""
-        heirs = descendants_of(self.popen.pid) if self.is_alive() else []
         if self.is_alive():
             self.popen.send_signal(signal.SIGCONT)
             self.popen.terminate()
@@ -200,7 +201,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait(5)
-        for pid in heirs:
+        for pid in in_session(self.popen.pid) if self.name == "aditd" else []:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.join_readers()
@@ -223,6 +224,16 @@ def descendants_of(pid):
     for child in children_of(pid):
         found.append(child)
         found.extend(descendants_of(child))
+    return found
+
+
+def in_session(leader):
+    """The processes of the session that this one began; what a login runs is in one of its own."""
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3]) == leader:
+                found.append(int(folder.name))
     return found
 
 
