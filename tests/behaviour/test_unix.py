@@ -36,10 +36,19 @@ def echo_socket(bed):
     return path
 
 
+def joins(s, path):
+    """A socket's file is there a moment before it listens."""
+    try:
+        s.connect(str(path))
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
 def ask_path(path, payload):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(10)
-        s.connect(str(path))
+        until(lambda: joins(s, path), lambda: "%s to listen" % path)
         s.sendall(payload)
         s.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: s.recv(65536), b""))
