@@ -22,7 +22,12 @@ static enum err spawn_launcher(struct connection *c, int worker_fd, int *ipc_fd)
     struct supervisor *s = c->supervisor;
     int pair[2];
     const char *arguments[12] = {NULL};
+    size_t n = 0;
+    char *open_files CLEANUP(mem_cleanup) = mem_printf("%llu", (unsigned long long)s->open_files);
     supervisor_child_arguments(s, PROGRAM_SESSION, s->options.log_level, arguments);
+    while (arguments[n])
+        n++;
+    arguments[n] = open_files;
     TRY(ipc_pair(pair));
     int fds[] = {-1, -1, STDERR_FILENO, pair[1], c->config_fd, worker_fd};
     struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_SESSION],

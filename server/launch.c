@@ -35,7 +35,7 @@ struct launch {
     struct account account;
     struct session_plan plan;
     struct string_list environment;
-    struct rlimit core;
+    struct rlimit core, files;
     char *user;
     char auth_file[64]; /* "" : none */
     char tty[64];       /* "": none */
@@ -248,7 +248,8 @@ static enum err start(struct launch *l)
                                         .plan = &l->plan,
                                         .environment = &l->environment,
                                         .fds = {l->child_fds[0], l->child_fds[1], l->child_fds[2]},
-                                        .core = l->core};
+                                        .core = l->core,
+                                        .files = l->files};
     TRY(tell_worker(l, &m, l->worker_fds, l->plan.has_pty ? 1 : 3));
     close_all(l->worker_fds);
     l->pid = fork();
@@ -317,6 +318,15 @@ static enum err serve(struct launch *l)
     return err;
 }
 
+/* The supervisor's own is higher than what it was started with. */
+static void take_file_limit(struct launch *l, const char *text)
+{
+    unsigned long long soft = strtoull(text, NULL, 10);
+    (void)getrlimit(RLIMIT_NOFILE, &l->files);
+    if (soft && soft < l->files.rlim_cur)
+        l->files.rlim_cur = soft;
+}
+
 int main(int argc, char **argv)
 {
     struct launch l = {.worker_fds = {-1, -1, -1}, .child_fds = {-1, -1, -1}};
@@ -324,7 +334,8 @@ int main(int argc, char **argv)
     int fds[IPC_FDS_MAX];
     size_t fd_count = 0;
     (void)getrlimit(RLIMIT_CORE, &l.core);
-    (void)role_start_unlimited(argc, argv, "aditd-session");
+    int i = role_start_unlimited(argc, argv, "aditd-session");
+    take_file_limit(&l, i < argc ? argv[i] : "0");
     (void)signal(SIGPIPE, SIG_IGN);
     buf_init(&record, ROLE_MSG_MAX);
     enum err err = ipc_recv_blocking(ROLE_IPC_FD, &record, fds, &fd_count);

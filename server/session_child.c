@@ -162,6 +162,7 @@ void session_child_run(const struct session_child *c)
     take_descriptors(c);
     reset_signals();
     (void)setrlimit(RLIMIT_CORE, &c->core);
+    (void)setrlimit(RLIMIT_NOFILE, &c->files);
     become(a);
     obey_nologin(a);
     if (chdir(a->home) != 0) {

@@ -16,6 +16,7 @@ struct session_child {
     const struct session_plan *plan;
     const struct string_list *environment;
     int fds[3]; /* become 0, 1 and 2; a terminal three times, and then it controls the session */
+    struct rlimit files;
     struct rlimit core;
 };
 

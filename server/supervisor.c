@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -495,6 +496,19 @@ static void free_all(struct supervisor *s)
         close(s->setup.ready_fd);
 }
 
+/* A connection keeps two descriptors here: who may log in must not be able to use all of them up
+ * against the others by coming often. Sessions get the limit that was. */
+static void take_all_descriptors(struct supervisor *s)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    s->open_files = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_error("the limit of open files stays: %s", strerror(errno));
+}
+
 int supervisor_run(const struct supervisor_setup *setup)
 {
     static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
@@ -505,6 +519,7 @@ int supervisor_run(const struct supervisor_setup *setup)
     list_init(&s.ready);
     list_init(&s.comers);
     s.last_id = random_id();
+    take_all_descriptors(&s);
     s.shards = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
     report_init(&report);
     server_options_init(&s.options);

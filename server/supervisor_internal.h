@@ -61,6 +61,7 @@ struct supervisor {
     int status;
     uint32_t last_id;
     struct log_limit drops;
+    uint64_t open_files; /* the soft limit before it was raised; 0: it was not */
 };
 
 /* An aditd-pre that no connection has yet. */

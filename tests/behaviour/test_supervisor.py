@@ -7,9 +7,12 @@ import array
 import glob
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
+
+import pytest
 
 import login_help
 from bed import USER, ask, children_of, descendants_of, is_turned_away, listening, name_of, serving, state_of, until
@@ -172,3 +175,18 @@ def test_a_password_after_a_restricted_key_shares_no_process(bed):
         ssh = bed.run(["/usr/bin/ssh"] + options + ["-N", "-R", "0:127.0.0.1:1", account.name + "@127.0.0.1"], env=env)
         until(lambda: "Allocated port" in ssh.err, lambda: "the forward: " + ssh.err + server.log)
     assert len(workers_of(server)) == count
+
+
+def test_the_supervisor_takes_all_descriptors_it_may_have_and_sessions_get_what_was(bed):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard <= 777:
+        pytest.skip("nothing is left to take")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (777, hard))
+    try:
+        server = bed.aditd()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    argv = ["/usr/bin/ssh"] + bed.client_options(server) + [bed.login(server), "ulimit -Sn; ulimit -Hn"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
+    assert done.stdout.split() == ["777", str(hard)], (done, server.log)
