@@ -149,6 +149,12 @@ struct resolver *resolver_new(struct loop *l, int fd)
     return r;
 }
 
+void resolver_turn_to(struct resolver *r, int fd)
+{
+    ipc_close(r->ipc);
+    r->ipc = ipc_new(r->loop, fd, answer_came, r);
+}
+
 void resolver_close(struct resolver *r)
 {
     if (!r)

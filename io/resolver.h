@@ -25,6 +25,10 @@ struct resolver_question;
 struct resolver *resolver_new(struct loop *l, int fd) MUST_USE;
 void resolver_close(struct resolver *r); /* no question may be out. NULL allowed */
 
+/* The other side is another from now on: the first may be gone. What was asked there is not asked
+ * again. Takes over fd. */
+void resolver_turn_to(struct resolver *r, int fd);
+
 /* The loop's, or NULL. */
 struct resolver *resolver_of(struct loop *l);
 

@@ -3,10 +3,27 @@
 
 #include "server/supervisor_internal.h"
 
+#define LIVED_MS 1000
+
 static void lost(struct supervisor *s)
 {
     ipc_close(s->resolve_ipc);
     s->resolve_ipc = NULL;
+    child_forget(s->resolve); /* it is reaped all the same, and no news of it meet its successor */
+    s->resolve = NULL;
+}
+
+/* One that cannot live is not started over and over: the next worker tries again. */
+static void on_end(struct supervisor *s)
+{
+    bool has_lived = loop_now(s->loop) - s->resolve_began_ms >= LIVED_MS;
+    lost(s);
+    log_error("aditd-resolve has ended%s",
+              has_lived ? "" : " at once: workers that are there look up no names");
+    LIST_FOR (w, &s->workers, struct worker, link) {
+        if (has_lived && !s->is_ending && !w->is_leaving && resolver_introduce(s, w) != OK)
+            log_error("the worker of %s looks up no names", w->user);
+    }
 }
 
 static void resolve_message(void *owner, enum err err, struct slice bytes UNUSED, const int *fds,
@@ -14,16 +31,15 @@ static void resolve_message(void *owner, enum err err, struct slice bytes UNUSED
 {
     ipc_close_fds(fds, fd_count);
     if (err != OK)
-        lost(owner); /* it has nothing to say but that it ended */
+        on_end(owner); /* it has nothing to say but that it ended */
 }
 
 static void resolve_exited(void *owner, int status, int signal_number)
 {
     struct supervisor *s = owner;
-    s->resolve = NULL;
-    lost(s);
-    log_error("aditd-resolve has ended (%s %d): workers that are there look up no names",
-              signal_number ? "signal" : "status", signal_number ? signal_number : status);
+    s->resolve = NULL; /* the end of its descriptor says the rest */
+    log_verbose("aditd-resolve: %s %d", signal_number ? "signal" : "status",
+                signal_number ? signal_number : status);
 }
 
 static enum err start(struct supervisor *s)
@@ -43,6 +59,7 @@ static enum err start(struct supervisor *s)
         close(pair[0]);
         return err;
     }
+    s->resolve_began_ms = loop_now(s->loop);
     s->resolve_ipc = ipc_new(s->loop, pair[0], resolve_message, s);
     struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
     supervisor_role_sandbox(&m);
@@ -67,7 +84,5 @@ enum err resolver_introduce(struct supervisor *s, struct worker *w)
 
 void resolver_end(struct supervisor *s)
 {
-    child_forget(s->resolve); /* it ends when nobody asks it any more */
-    s->resolve = NULL;
-    lost(s);
+    lost(s); /* it ends when nobody asks it any more */
 }

@@ -41,6 +41,7 @@ struct supervisor {
     char *sign_path, *sign_text;      /* where it is found, and what its keys are known by */
     struct child *resolve;
     struct ipc *resolve_ipc; /* NULL: not started, or dead */
+    uint64_t resolve_began_ms;
     struct host_key host_keys[HOST_KEYS_MAX];
     size_t host_key_count;
     struct zygotes *zygotes;

@@ -212,8 +212,11 @@ static void supervisor_message(void *owner, enum err err, struct slice bytes, co
         supervisor_gone(w);
     else if (m.kind == ROLE_MSG_HOST_KEY)
         server_keys_add(&w->keys, &m);
-    else if (m.kind == ROLE_MSG_RESOLVER && fd_count == 1 && !resolver_of(w->loop)) {
-        w->resolver = resolver_new(w->loop, fds[0]);
+    else if (m.kind == ROLE_MSG_RESOLVER && fd_count == 1) {
+        if (w->resolver)
+            resolver_turn_to(w->resolver, fds[0]);
+        else
+            w->resolver = resolver_new(w->loop, fds[0]);
         return;
     } else if (m.kind == ROLE_MSG_REGISTER) {
         buf_clear(&w->unit);

@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -190,3 +191,16 @@ def test_the_supervisor_takes_all_descriptors_it_may_have_and_sessions_get_what_
     argv = ["/usr/bin/ssh"] + bed.client_options(server) + [bed.login(server), "ulimit -Sn; ulimit -Hn"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=bed.env, stdin=subprocess.DEVNULL)
     assert done.stdout.split() == ["777", str(hard)], (done, server.log)
+
+
+def test_names_are_looked_up_again_by_those_who_were_there_when_the_resolver_died(bed):
+    server = bed.aditd()
+    _, port = bed.local(server, bed.echo().port, host="localhost")
+    begin = time.monotonic()
+    assert ask(port) == b"hello"
+    resolvers = lambda: [pid for pid in children_of(server.pid) if name_of(pid) == "aditd-resolve"]
+    [first] = resolvers()
+    until(lambda: time.monotonic() - begin > 1.5, "it to have lived")
+    os.kill(first, signal.SIGKILL)
+    until(lambda: resolvers() not in ([], [first]), lambda: "another: " + server.log)
+    assert ask(port) == b"hello"
