@@ -130,6 +130,12 @@ bool host_proofs_request(struct host_proofs *p, const struct link_event *e)
     return true;
 }
 
+void host_proofs_lost(struct host_proofs *p)
+{
+    if (p->is_busy)
+        finish(p, false);
+}
+
 void host_proofs_proved(struct host_proofs *p, uint32_t tag, struct slice signature)
 {
     struct writer w;

@@ -21,6 +21,9 @@ void host_proofs_free(struct host_proofs *p); /* NULL allowed */
 /* True: it was hostkeys-prove-00, and is or will be answered. */
 bool host_proofs_request(struct host_proofs *p, const struct link_event *e) MUST_USE;
 
+/* Nobody answers the question that is out, if one is. */
+void host_proofs_lost(struct host_proofs *p);
+
 /* PROOF: an empty signature says that there is none. */
 void host_proofs_proved(struct host_proofs *p, uint32_t tag, struct slice signature);
 

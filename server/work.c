@@ -126,6 +126,8 @@ static void supervisor_gone(struct worker *w)
 {
     ipc_close(w->supervisor);
     w->supervisor = NULL;
+    LIST_FOR (h, &w->held, struct held, link)
+        work_connection_unanswered(h->connection);
     /* One that hangs up at once will do so again: it is asked less and less often. */
     bool was_short = w->joined_ms && loop_now(w->loop) - w->joined_ms < RETRY_MAX_MS;
     w->retry_ms = was_short ? MIN(2 * w->retry_ms, (uint64_t)RETRY_FAR_MS) : RETRY_MS;

@@ -124,6 +124,16 @@ static void ask_signature(struct work_connection *c)
         log_verbose("an exchange waits for a signature: the supervisor is away");
 }
 
+/* The client's requests are answered in order: one without an answer would hold all that follow,
+ * its probes of our life among them. */
+void work_connection_unanswered(struct work_connection *c)
+{
+    if (c->proofs)
+        host_proofs_lost(c->proofs);
+    if (c->listen)
+        accept_listen_lost(c->listen);
+}
+
 void work_connection_ask_again(struct work_connection *c)
 {
     ask_signature(c);

@@ -49,6 +49,8 @@ void work_connection_bound(struct work_connection *c, const struct role_msg *m, 
 /* Its options are new (SIGHUP); config_fd stays the caller's. */
 void work_connection_options(struct work_connection *c, int config_fd);
 
+/* The supervisor is gone: what it did not answer is refused, but for signatures, which wait. */
+void work_connection_unanswered(struct work_connection *c);
 /* A supervisor is there again: questions that are out are asked once more. */
 void work_connection_ask_again(struct work_connection *c);
 

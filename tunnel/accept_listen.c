@@ -410,6 +410,16 @@ void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, 
     asked_free(q);
 }
 
+void accept_listen_lost(struct accept_listen *a)
+{
+    LIST_FOR (q, &a->asked, struct asked, link) {
+        link_say(a->link, "a port could not be asked for: the server was started anew meanwhile");
+        if (q->want_reply)
+            link_reply(a->link, q->request, false, SLICE_NONE);
+        asked_free(q);
+    }
+}
+
 /* ---- requests ---- */
 
 static void on_forward(struct accept_listen *a, const struct link_event *e)

@@ -34,6 +34,9 @@ void accept_listen_set_binder(struct accept_listen *a, accept_listen_ask *ask, v
 void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, size_t count,
                          int error_number);
 
+/* Who was asked is gone: what is out is refused. */
+void accept_listen_lost(struct accept_listen *a);
+
 /* True if it was one of the four requests: it is answered then. */
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
 

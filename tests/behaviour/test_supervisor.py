@@ -58,6 +58,21 @@ def reload(process, count=1):
     assert process.is_alive(), process.err
 
 
+def knock(server):
+    """A socket to where workers come back. It is made behind the port, and listens behind its making."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def is_open():
+        for folder in ("/run/adit", "/run/user/*/adit", "/tmp/adit-*"):
+            for path in glob.glob("%s/*-%d-*.sock" % (folder, server.port)):
+                if s.connect_ex(path) == 0:
+                    return True
+        return False
+
+    until(is_open, "the place where workers come back")
+    return s
+
+
 def test_a_worker_that_came_back_and_stands_still_is_let_go_by_a_reload_and_nobody_else(bed):
     server = bed.aditd(Isolation="user")
     count = 3 * os.cpu_count() + 1  # the last finds a place at any of them
@@ -116,9 +131,8 @@ def test_a_ticket_is_for_one_connection(bed):
     links = ["/proc/%d/fd/%s" % (worker, fd) for fd in os.listdir("/proc/%d/fd" % worker)]
     [ticket] = [link for link in links if "aditd-ticket" in os.readlink(link)]
     copy = os.open(ticket, os.O_RDONLY)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+    with knock(server) as s:
         s.settimeout(10)
-        s.connect(glob.glob("/run/adit/*-%d-*.sock" % server.port)[0])
         s.send(REGISTER.to_bytes(4, "big") + (0).to_bytes(4, "big"))
         held = HELD.to_bytes(4, "big") + (7).to_bytes(4, "big")
         s.sendmsg([held], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [copy]))])
@@ -131,13 +145,8 @@ def test_a_ticket_is_for_one_connection(bed):
 
 def test_one_uid_does_not_keep_the_workers_of_others_out(bed):
     server = bed.aditd()
-    [path] = [p for folder in ("/run/adit", "/run/user/*/adit", "/tmp/adit-*") for p in glob.glob("%s/*-%d-*.sock" % (folder, server.port))]
-    crowd = []
-    for _ in range(200):
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        bed.at_end(s.close)
-        s.connect(path)
-        crowd.append(s)
+    crowd = [knock(server) for _ in range(200)]
+    bed.at_end(lambda: [s.close() for s in crowd])
 
     def turned_away():
         found = 0
@@ -204,3 +213,26 @@ def test_names_are_looked_up_again_by_those_who_were_there_when_the_resolver_die
     os.kill(first, signal.SIGKILL)
     until(lambda: resolvers() not in ([], [first]), lambda: "another: " + server.log)
     assert ask(port) == b"hello"
+
+
+def test_a_question_that_dies_with_the_supervisor_holds_up_no_probes(bed):
+    account = login_help.Account(bed, password="secret")
+    server = bed.aditd(host_kinds=("ed25519", "ecdsa256"), PasswordAuthentication="yes")
+    go = bed.path("go")
+    script = "#!/bin/sh\ntouch %s.asked\nwhile [ ! -e %s ]; do sleep 0.05; done\necho secret\n" % (go, go)
+    env = dict(bed.env, SSH_ASKPASS=bed.write("askpass", script, 0o700), SSH_ASKPASS_REQUIRE="force", DISPLAY=":9")
+    options = [o.replace("BatchMode=yes", "BatchMode=no") for o in bed.client_options(server)]
+    options += ["-o", "PubkeyAuthentication=no", "-o", "UpdateHostKeys=yes", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2"]
+    ssh = bed.run(["/usr/bin/ssh", "-vvv"] + options + ["-N", account.name + "@127.0.0.1"], env=env)
+    until(lambda: os.path.exists(str(go) + ".asked"), lambda: "the question: " + ssh.err)
+    [signer] = [pid for pid in children_of(server.pid) if name_of(pid) == "aditd-sign"]
+    os.kill(signer, signal.SIGSTOP)
+    bed.at_end(lambda: [os.kill(signer, n) for n in (signal.SIGKILL, signal.SIGCONT) if state_of(signer) not in (None, "Z")])
+    bed.write("go", "")
+    until(lambda: "asking server to prove" in ssh.err, lambda: "the wish for proofs: " + ssh.err)
+    end_with_the_test(bed, server)
+    server.process.signal(signal.SIGKILL)
+    server.process.popen.wait(10)
+    begin = time.monotonic()
+    until(lambda: time.monotonic() - begin > 5 or not ssh.is_alive(), "the probes")
+    assert ssh.is_alive(), ssh.err
