@@ -106,6 +106,7 @@ void channel_put_data_head(struct channel *ch, uint8_t *head, uint32_t n)
     msg_channel_data_head(head, ch->peer_id, n);
     ch->send_window -= n;
     ch->moved += n;
+    ch->conn->data_out += n;
 }
 
 /* number: DATA or EXTENDED_DATA (stderr), in pieces of the peer's max packet. */
@@ -129,6 +130,7 @@ static enum err send_copy(struct channel *ch, bool is_stderr, struct slice data)
         conn_write_end(ch->conn, &w);
         ch->send_window -= (uint32_t)piece.len;
         ch->moved += piece.len;
+        ch->conn->data_out += piece.len;
         data.ptr += piece.len;
         data.len -= piece.len;
     }

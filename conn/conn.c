@@ -413,6 +413,7 @@ static enum err on_data(struct conn *c, struct slice payload, struct conn_event 
     if (window_received(&ch->recv_window, m.data.len) != OK)
         return broken(c, ERR_PROTOCOL, window_overrun);
     ch->moved += m.data.len;
+    c->data_in += m.data.len;
     if (ch->is_released || m.data.len == 0)
         return OK; /* nobody takes it, nobody credits it */
     *event = (struct conn_event){.kind = extended ? CONN_EXTENDED_DATA : CONN_DATA,
@@ -555,6 +556,16 @@ struct channel *conn_next_channel(const struct conn *c, uint32_t *id)
             return ch;
     }
     return NULL;
+}
+
+uint64_t conn_data_in(const struct conn *c)
+{
+    return c->data_in;
+}
+
+uint64_t conn_data_out(const struct conn *c)
+{
+    return c->data_out;
 }
 
 uint32_t conn_channel_count(const struct conn *c)

@@ -81,5 +81,8 @@ bool conn_is_flooded(const struct conn *c);
 /* Channels that still have a user, from *id on; NULL at the end. For the end of a link. */
 struct channel *conn_next_channel(const struct conn *c, uint32_t *id);
 uint32_t conn_channel_count(const struct conn *c);
+/* Bytes of data, of all channels that ever were: from the peer, to it. */
+uint64_t conn_data_in(const struct conn *c);
+uint64_t conn_data_out(const struct conn *c);
 
 #endif

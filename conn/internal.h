@@ -62,6 +62,7 @@ struct conn {
     uint64_t next_request;
     uint32_t owed_count, asked_count, surplus_replies, late_messages;
     bool flooded;
+    uint64_t data_in, data_out; /* of all channels */
     struct fault fault;
 };
 

@@ -44,6 +44,7 @@ struct work_connection {
     struct loop_turn end_turn;
     struct buf signing; /* the exchange hash whose signature is out; empty: none */
     bool is_openssh;    /* the client */
+    uint64_t since_ms;
     int status;
 };
 
@@ -246,20 +247,43 @@ static void on_end_turn(void *owner)
     c->host->ended(c->host->owner, c);
 }
 
-static void on_down(struct work_connection *c, const struct link_event *e)
+/* OpenSSH's sentence for it; NULL: it has none. The caller frees. */
+static char *end_sentence(const struct work_connection *c, const struct link_event *e)
 {
     const char *user = ESCAPED(slice_text(c->user));
+    if (e->by_peer)
+        return mem_printf("Disconnected from user %s %s port %u", user, c->address, c->ticket.port);
+    if (e->fault.code == ERR_EOF)
+        return mem_printf("Connection closed by user %s %s port %u", user, c->address,
+                          c->ticket.port);
+    if (e->fault.code == ERR_CANCELLED)
+        return NULL;
+    return mem_printf("Disconnecting user %s %s port %u: %s", user, c->address, c->ticket.port,
+                      e->fault.text);
+}
+
+static void log_logout(const struct work_connection *c, const struct link_event *e)
+{
+    char *sentence CLEANUP(mem_cleanup) = end_sentence(c, e);
+    const char *reason = e->by_peer                 ? "disconnected by the client"
+                         : e->fault.code == ERR_EOF ? "closed by the client"
+                                                    : e->fault.text;
+    const struct conn *conn = link_conn(c->link);
+    LOG_EVENT(LOG_INFO, "logout", sentence, log_text("user", c->user),
+              log_text("key", c->fingerprint), log_text("from", c->address),
+              log_number("from_port", c->ticket.port), log_number("bytes_in", conn_data_in(conn)),
+              log_number("bytes_out", conn_data_out(conn)),
+              log_number("duration_ms", loop_now(c->host->loop) - c->since_ms),
+              log_text("reason", reason));
+}
+
+static void on_down(struct work_connection *c, const struct link_event *e)
+{
     bool is_quiet = e->by_peer || e->fault.code == ERR_EOF || e->fault.code == ERR_CANCELLED;
-    if (e->by_peer) {
+    if (e->by_peer)
         log_info("Received disconnect from %s port %u:%u: %s", c->address, c->ticket.port,
                  e->fault.disconnect_reason, ESCAPED(e->text));
-        log_info("Disconnected from user %s %s port %u", user, c->address, c->ticket.port);
-    } else if (e->fault.code == ERR_EOF) {
-        log_info("Connection closed by user %s %s port %u", user, c->address, c->ticket.port);
-    } else if (e->fault.code != ERR_CANCELLED) {
-        log_info("Disconnecting user %s %s port %u: %s", user, c->address, c->ticket.port,
-                 e->fault.text);
-    }
+    log_logout(c, e);
     c->status = is_quiet ? 0 : STATUS_PROTOCOL;
     c->end_turn = (struct loop_turn){.callback = on_end_turn, .owner = c};
     loop_turn_request(c->host->loop, &c->end_turn);
@@ -378,6 +402,7 @@ enum err work_connection_new(struct work_connection **out, const struct work_hos
     c->id = a->connection;
     c->ticket_fd = a->ticket_fd;
     c->status = STATUS_PROTOCOL;
+    c->since_ms = loop_now(host->loop);
     server_options_init(&c->first_options);
     server_options_init(&c->options);
     buf_init(&c->ticket_bytes, ROLE_MSG_MAX);

@@ -238,7 +238,7 @@ static void on_client(void *owner, const struct link_event *e)
         buf_done(&signature);
     } else if (e->kind == LINK_UP) {
         if (splice_open(w->client, "direct-tcpip", SLICE_NONE, fake_as_stream(w->client_app.near),
-                        NULL, NULL, NULL) == OK)
+                        NULL, NULL, NULL, NULL) == OK)
             app_send(w, &w->client_app);
     } else if (e->kind == LINK_DOWN) {
         w->client_down = true;

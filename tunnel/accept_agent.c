@@ -72,7 +72,7 @@ static void on_accepted(void *owner, int fd, const char *from UNUSED, uint16_t f
         return;
     }
     struct stream *s = stream_new(link_loop(a->link), fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
-    if (splice_open(a->link, TYPE_AGENT, SLICE_NONE, s, NULL, NULL, NULL) != OK)
+    if (splice_open(a->link, TYPE_AGENT, SLICE_NONE, s, NULL, NULL, NULL, NULL) != OK)
         tell(a, AUDIT_FAILED, "a visitor was dropped: too many channels");
 }
 

@@ -18,6 +18,7 @@ struct accept_direct {
     const struct policy *policy;
     struct audit audit;
     struct list pending;
+    struct tally tally;
 };
 
 /* One open that is being dialled. It is the channel's user, so that it hears of the link's loss. */
@@ -31,13 +32,28 @@ struct pending {
     struct policy_refusal forbidden; /* the last address that was left out, if any */
 };
 
+/* One that is joined, for its last line. */
+struct joined {
+    struct visit visit;
+    struct accept_direct *all; /* valid while visit.tally is there */
+    char *name;
+    uint16_t port; /* 0: a path */
+    uint64_t since_ms;
+};
+
 struct accept_direct *accept_direct_new(struct link *l, const struct policy *policy)
 {
     struct accept_direct *a = NEW(struct accept_direct);
     a->link = l;
     a->policy = policy;
     list_init(&a->pending);
+    tally_init(&a->tally);
     return a;
+}
+
+struct tally_sum accept_direct_sum(const struct accept_direct *a)
+{
+    return tally_sum(&a->tally);
 }
 
 void accept_direct_set_who(struct accept_direct *a, const struct audit_who *who)
@@ -57,6 +73,37 @@ static void tell_of(struct pending *p, enum audit_result result, const char *rea
     tell(p->all, p->port == 0, slice_text(p->name), p->port, result, reason);
 }
 
+static void tell_end(const struct joined *j, const struct splice_report *report, const char *why)
+{
+    uint64_t now_ms = loop_now(link_loop(j->all->link));
+    const struct audit_use use = {report->bytes_to_stream, report->bytes_to_channel, 1,
+                                  now_ms - j->since_ms};
+    const struct audit_forward what = {j->port ? "local" : "local-unix", slice_text(j->name),
+                                       j->port, AUDIT_CLOSED, why};
+    audit_forward_end(&j->all->audit, &what, &use, now_ms);
+}
+
+static void on_joined_done(void *owner, const struct splice_report *report)
+{
+    struct joined *j = owner;
+    if (j->visit.tally)
+        tell_end(j, report, report->aborted ? "cut short" : NULL);
+    visit_end(&j->visit, report);
+    mem_free(j->name);
+    mem_free(j);
+}
+
+static void join(struct pending *p, struct stream *s)
+{
+    struct joined *j = NEW(struct joined);
+    j->all = p->all;
+    j->name = mem_strdup(p->name);
+    j->port = p->port;
+    j->since_ms = loop_now(link_loop(p->all->link));
+    struct splice *sp = splice_accept(p->user.link, p->user.channel, s, on_joined_done, j);
+    visit_begin(&j->visit, &p->all->tally, sp);
+}
+
 static void pending_free(struct pending *p)
 {
     list_remove(&p->link);
@@ -71,6 +118,10 @@ void accept_direct_free(struct accept_direct *a)
         dial_cancel(p->dial);
         pending_free(p);
     }
+    LIST_FOR (v, &a->tally.open, struct visit, link)
+        tell_end(container_of(v, struct joined, visit), splice_so_far(v->splice),
+                 "the connection ended");
+    tally_done(&a->tally);
     mem_free(a);
 }
 
@@ -123,7 +174,7 @@ static void on_dialled(void *owner, const struct dial_result *result)
         struct stream *s =
             stream_new(link_loop(l), result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
         tell_of(p, AUDIT_OPEN, NULL);
-        splice_accept(l, p->user.channel, s, NULL, NULL);
+        join(p, s);
     }
     pending_free(p);
 }

@@ -45,8 +45,9 @@ struct served {
     uint16_t port; /* the real one */
     struct listener *listener;
     bool is_chosen; /* the server chose the port: rules that name ports do not permit it */
-    uint64_t connections;
     bool narrowed;
+    uint64_t since_ms;
+    struct tally tally;
 };
 
 struct accept_listen *accept_listen_new(struct link *l, const struct policy *policy,
@@ -77,6 +78,17 @@ static void tell_log_of(const struct served *f, enum audit_result result, const 
     tell_log(f->all, f->is_path, slice_text(f->address), f->port, result, reason);
 }
 
+static void tell_end(struct served *f, const char *reason)
+{
+    uint64_t now_ms = loop_now(link_loop(f->all->link));
+    struct tally_sum sum = tally_sum(&f->tally);
+    const struct audit_use use = {sum.bytes_in, sum.bytes_out, sum.connections,
+                                  now_ms - f->since_ms};
+    const struct audit_forward what = {f->is_path ? "remote-unix" : "remote",
+                                       slice_text(f->address), f->port, AUDIT_CLOSED, reason};
+    audit_forward_end(&f->all->audit, &what, &use, now_ms);
+}
+
 static void asked_free(struct asked *q)
 {
     list_remove(&q->link);
@@ -89,6 +101,7 @@ static void served_free(struct served *f)
     listener_close(f->listener);
     list_remove(&f->link);
     f->all->count--;
+    tally_done(&f->tally);
     mem_free(f->address);
     mem_free(f);
 }
@@ -98,7 +111,7 @@ void accept_listen_free(struct accept_listen *a)
     if (!a)
         return;
     LIST_FOR (f, &a->forwards, struct served, link) {
-        tell_log_of(f, AUDIT_CLOSED, "the connection ended");
+        tell_end(f, "the connection ended");
         served_free(f);
     }
     LIST_FOR (q, &a->asked, struct asked, link)
@@ -131,12 +144,31 @@ void accept_listen_review(struct accept_listen *a)
     LIST_FOR (f, &a->forwards, struct served, link) {
         if (is_permitted(f, &why))
             continue;
-        tell_log_of(f, AUDIT_CLOSED, why.text);
+        tell_end(f, why.text);
         served_free(f);
         is_changed = true;
     }
     if (is_changed)
         changed(a);
+}
+
+static void on_visit_done(void *owner, const struct splice_report *report)
+{
+    struct visit *v = owner;
+    visit_end(v, report);
+    mem_free(v);
+}
+
+static void join(struct served *f, const char *type, struct slice body, struct stream *s)
+{
+    struct visit *v = NEW(struct visit);
+    struct splice *sp;
+    if (splice_open(f->all->link, type, body, s, NULL, on_visit_done, v, &sp) == OK) {
+        visit_begin(v, &f->tally, sp);
+        return;
+    }
+    mem_free(v);
+    tell_log_of(f, AUDIT_FAILED, "a visitor was dropped: too many channels");
 }
 
 /* A visitor. What the peer's side makes of it, it tells; we only join. */
@@ -162,10 +194,8 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     else
         body_tcpip_open_encode(&w, &open);
     CHECK(writer_done(&w) == OK);
-    f->connections++;
     log_verbose("connection from %s port %u to %s port %u", from, from_port, f->address, f->port);
-    if (splice_open(l, type, buf_slice(&body), s, NULL, NULL, NULL) != OK)
-        tell_log_of(f, AUDIT_FAILED, "a visitor was dropped: too many channels");
+    join(f, type, buf_slice(&body), s);
     buf_done(&body);
 }
 
@@ -244,6 +274,8 @@ static struct served *served_new(struct accept_listen *a, struct slice address, 
     struct served *f = NEW(struct served);
     f->all = a;
     f->address = slice_strdup(address);
+    f->since_ms = loop_now(link_loop(a->link));
+    tally_init(&f->tally);
     return f;
 }
 
@@ -475,7 +507,7 @@ static void cancel(struct accept_listen *a, const struct link_event *e, struct s
         link_reply(a->link, e->request, f != NULL, SLICE_NONE);
     if (!f)
         return;
-    tell_log_of(f, AUDIT_CLOSED, "cancelled by the client");
+    tell_end(f, "cancelled by the client");
     served_free(f);
     changed(a);
 }
@@ -519,10 +551,11 @@ void accept_listen_describe(const struct accept_listen *a, const char *newline, 
     LIST_FOR (f, &a->forwards, struct served, link) {
         struct buf text;
         char count[64];
+        uint64_t connections = tally_sum(&f->tally).connections;
         buf_init(&text, 4096);
         describe_one(f, "this machine", &text);
-        snprintf(count, sizeof(count), "; %llu connection%s%s", (unsigned long long)f->connections,
-                 f->connections == 1 ? "" : "s", newline);
+        snprintf(count, sizeof(count), "; %llu connection%s%s", (unsigned long long)connections,
+                 connections == 1 ? "" : "s", newline);
         if (buf_append_slice(out, buf_slice(&text)) != OK ||
             buf_append_slice(out, slice_text(count)) != OK)
             buf_clear(&text);

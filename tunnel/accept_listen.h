@@ -9,7 +9,7 @@
 
 #include "tunnel/audit.h"
 #include "tunnel/policy.h"
-#include "tunnel/splice.h"
+#include "tunnel/tally.h"
 
 #define ACCEPT_LISTEN_MAX 256 /* listeners of one connection */
 

@@ -16,16 +16,19 @@ static bool take(struct audit *a, const struct audit_forward *f, uint64_t now_ms
     if (is_bad)
         return log_limit_take(&a->refused, now_ms, AUDIT_REFUSED_PER_S, missed);
     if (strncmp(f->kind, "local", 5) == 0)
-        return log_limit_take(&a->opened, now_ms, AUDIT_OPENED_PER_S, missed);
+        return log_limit_take(f->result == AUDIT_CLOSED ? &a->ended : &a->opened, now_ms,
+                              AUDIT_OPENED_PER_S, missed);
     return true;
 }
 
-void audit_forward(struct audit *a, const struct audit_forward *f, uint64_t now_ms)
+/* use: NULL where it has not ended. */
+static void say(struct audit *a, const struct audit_forward *f, const struct audit_use *use,
+                uint64_t now_ms)
 {
     uint64_t missed;
     if (!log_would(LOG_INFO) || !take(a, f, now_ms, &missed))
         return;
-    struct log_field fields[10];
+    struct log_field fields[14];
     size_t n = 0;
     fields[n++] = log_text("kind", f->kind);
     fields[n++] = log_text("user", a->who.user);
@@ -38,8 +41,26 @@ void audit_forward(struct audit *a, const struct audit_forward *f, uint64_t now_
         fields[n++] = log_number("port", f->port);
     fields[n++] = log_text("result", results[f->result]);
     fields[n++] = log_text("reason", f->reason);
+    if (use) {
+        fields[n++] = log_number("bytes_in", use->bytes_in);
+        fields[n++] = log_number("bytes_out", use->bytes_out);
+        fields[n++] = log_number("connections", use->connections);
+        fields[n++] = log_number("duration_ms", use->duration_ms);
+    }
     if (missed)
         fields[n++] = log_number("missed", missed);
     CHECK(n <= ARRAY_LEN(fields));
     log_event(LOG_INFO, "forward", NULL, fields, n);
+}
+
+void audit_forward(struct audit *a, const struct audit_forward *f, uint64_t now_ms)
+{
+    say(a, f, NULL, now_ms);
+}
+
+void audit_forward_end(struct audit *a, const struct audit_forward *f, const struct audit_use *use,
+                       uint64_t now_ms)
+{
+    CHECK(f->result == AUDIT_CLOSED);
+    say(a, f, use, now_ms);
 }

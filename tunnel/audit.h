@@ -30,10 +30,16 @@ struct audit_forward {
     const char *reason; /* NULL: none. What was bound, or why not */
 };
 
+/* What came of it, for its last line. */
+struct audit_use {
+    uint64_t bytes_in, bytes_out; /* from the client, to the client */
+    uint64_t connections, duration_ms;
+};
+
 /* A log of one connection's forwards; whoever makes many is told of in fewer lines. */
 struct audit {
     struct audit_who who;
-    struct log_limit opened, refused;
+    struct log_limit opened, ended, refused;
 };
 
 #define AUDIT_OPENED_PER_S  100
@@ -41,5 +47,8 @@ struct audit {
 
 /* Listeners (remote, remote-unix), tun and agent are always told of. */
 void audit_forward(struct audit *a, const struct audit_forward *f, uint64_t now_ms);
+/* Its end: result is AUDIT_CLOSED. */
+void audit_forward_end(struct audit *a, const struct audit_forward *f, const struct audit_use *use,
+                       uint64_t now_ms);
 
 #endif

@@ -28,7 +28,7 @@ enum err forward_open_direct(struct link *l, const char *host, uint16_t port, co
     struct buf body;
     enum err err = forward_direct_body(host, port, from, from_port, &body);
     CHECK(err == OK);
-    err = splice_open(l, "direct-tcpip", buf_slice(&body), s, refused, done, owner);
+    err = splice_open(l, "direct-tcpip", buf_slice(&body), s, refused, done, owner, NULL);
     buf_done(&body);
     return err;
 }
@@ -42,8 +42,8 @@ static enum err open_path(struct link *l, const char *path, struct stream *s,
     writer_init(&w, &body);
     body_direct_streamlocal_encode(&w, slice_text(path));
     CHECK(writer_done(&w) == OK);
-    enum err err =
-        splice_open(l, "direct-streamlocal@openssh.com", buf_slice(&body), s, refused, NULL, owner);
+    enum err err = splice_open(l, "direct-streamlocal@openssh.com", buf_slice(&body), s, refused,
+                               NULL, owner, NULL);
     buf_done(&body);
     return err;
 }

@@ -227,12 +227,18 @@ static struct splice *splice_new(struct stream *s, splice_done *done, void *owne
     return sp;
 }
 
-void splice_accept(struct link *l, struct channel *ch, struct stream *s, splice_done *done,
-                   void *owner)
+const struct splice_report *splice_so_far(const struct splice *sp)
+{
+    return &sp->report;
+}
+
+struct splice *splice_accept(struct link *l, struct channel *ch, struct stream *s,
+                             splice_done *done, void *owner)
 {
     struct splice *sp = splice_new(s, done, owner);
     link_accept(l, ch, &sp->user, &splice_ops);
     stream_reading(s, true);
+    return sp;
 }
 
 void splice_take_over(struct channel_user *from, struct stream *s, splice_done *done, void *owner)
@@ -263,7 +269,7 @@ static void on_open_failed(struct channel_user *u, uint32_t reason, struct slice
 }
 
 enum err splice_open(struct link *l, const char *type, struct slice body, struct stream *s,
-                     splice_refused *refused, splice_done *done, void *owner)
+                     splice_refused *refused, splice_done *done, void *owner, struct splice **out)
 {
     struct splice *sp = splice_new(s, done, owner);
     sp->refused = refused;
@@ -271,8 +277,11 @@ enum err splice_open(struct link *l, const char *type, struct slice body, struct
     if (err != OK) {
         stream_abort(s);
         mem_free(sp);
+        return err;
     }
-    return err;
+    if (out)
+        *out = sp;
+    return OK;
 }
 
 static const struct channel_ops splice_ops = {

@@ -7,30 +7,34 @@
 
 #include "tunnel/link.h"
 
-/* How a spliced connection ended, for logs and counters. */
+/* What a spliced connection has carried so far, and how it ended; for logs and counters. */
 struct splice_report {
     uint64_t bytes_to_channel, bytes_to_stream;
-    bool aborted; /* by a reset on either side, or by the loss of the link */
+    bool aborted; /* at its end: by a reset on either side, or by the loss of the link */
 };
 typedef void splice_done(void *owner, const struct splice_report *report);
 
 struct splice;
 
+/* Moves as bytes move; valid until done has returned. */
+const struct splice_report *splice_so_far(const struct splice *sp);
+
 /*
  * Joins a stream to a channel that the peer offered: accepts it. The splice owns the stream and
- * frees itself; done (may be NULL) comes once, at its end.
+ * frees itself; done (may be NULL) comes once, at its end: what is returned lives until then.
  */
-void splice_accept(struct link *l, struct channel *ch, struct stream *s, splice_done *done,
-                   void *owner);
+struct splice *splice_accept(struct link *l, struct channel *ch, struct stream *s,
+                             splice_done *done, void *owner);
 
 /*
  * Opens a channel of `type` and joins it to the stream when the peer confirms. If the peer refuses,
  * refused (may be NULL) hears why and the stream is reset. ERR_LIMIT, ERR_EOF: could not even ask;
- * the stream is reset.
+ * the stream is reset, and done does not come. *out (out may be NULL) lives until done.
  */
 typedef void splice_refused(void *owner, uint32_t reason, struct slice text);
 enum err splice_open(struct link *l, const char *type, struct slice body, struct stream *s,
-                     splice_refused *refused, splice_done *done, void *owner) MUST_USE;
+                     splice_refused *refused, splice_done *done, void *owner,
+                     struct splice **out) MUST_USE;
 
 /*
  * Joins a stream to a channel that is open already and has another user (the SOCKS handshake):
