@@ -2,15 +2,18 @@
 #include "server/session.h"
 
 #include "base/log.h"
+#include "server/page.h"
 #include "wire/numbers.h"
+#include "wire/reader.h"
 #include "wire/writer.h"
 
-#define PAGE_MAX (64 * 1024)
-#define CTRL_C   3
-#define CTRL_D   4
+#define PAGE_MAX     (64 * 1024)
+#define PAGE_TICK_MS 1000
+#define PAGE_SOON_MS 100 /* between two looks, however fast forwards come and go */
+#define TERM_MAX     128
+#define CTRL_C       3
+#define CTRL_D       4
 
-static const char no_shell[] =
-    "This account has no shell here; your forwards stay open. Press Ctrl-C to end.";
 static const char no_commands[] =
     "aditd: no commands here, only forwards: connect with -N and -L, -R or -D";
 
@@ -27,12 +30,18 @@ struct session {
     struct list link;
     struct loop_turn turn;
     enum session_state state;
-    bool has_pty, is_page_due;
+    struct page *page; /* from SESSION_PAGE on */
+    uint32_t columns, rows;
+    bool has_pty, is_dumb; /* a terminal, that knows no cursor */
+    bool is_page_due, is_resized;
 };
 
 struct sessions {
     struct link *link;
     const struct accept_listen *forwards;
+    const struct accept_direct *direct;
+    struct loop_timer *tick; /* runs while a page is shown */
+    uint64_t looked_ms;
     struct list open; /* pages */
     unsigned count;   /* of them */
     struct session_runs runs;
@@ -50,16 +59,8 @@ static void session_free(struct session *s)
     loop_turn_cancel(&s->turn);
     list_remove(&s->link);
     s->all->count--;
+    page_free(s->page);
     mem_free(s);
-}
-
-/* A window that is shut loses a line of the page, not the session. */
-static void say(struct session *s, struct slice text)
-{
-    if (s->user.channel && channel_is_open(s->user.channel) &&
-        channel_send_data(s->user.channel, text) != OK)
-        log_debug("session: the page did not fit into the client's window");
-    link_touch(s->all->link);
 }
 
 static const char *newline_of(const struct session *s)
@@ -67,25 +68,117 @@ static const char *newline_of(const struct session *s)
     return s->has_pty ? "\r\n" : "\n";
 }
 
-static void show_forwards(struct session *s)
+static bool is_drawn(const struct session *s)
 {
-    struct buf page;
-    buf_init(&page, PAGE_MAX);
-    if (accept_listen_count(s->all->forwards) == 0) {
-        char *none CLEANUP(mem_cleanup) = mem_printf("no remote forwards%s", newline_of(s));
-        say(s, slice_text(none));
-    } else {
-        accept_listen_describe(s->all->forwards, newline_of(s), &page);
-        say(s, buf_slice(&page));
-    }
-    buf_done(&page);
+    return s->has_pty && !s->is_dumb;
 }
 
-static void show_page(struct session *s)
+/* ---- the page ---- */
+
+/* False: the window is shut. That costs a moment of the page, not the session. */
+static bool say(struct session *s, const struct buf *text)
 {
-    char *head CLEANUP(mem_cleanup) = mem_printf("%s%s", no_shell, newline_of(s));
-    say(s, slice_text(head));
-    show_forwards(s);
+    if (!s->user.channel || !channel_is_open(s->user.channel) ||
+        channel_send_data(s->user.channel, buf_slice(text)) != OK)
+        return false;
+    link_touch(s->all->link);
+    return true;
+}
+
+/* No more than the client's window takes: so text comes whole, or later. */
+static void text_init(const struct session *s, struct buf *text)
+{
+    uint32_t room = s->user.channel ? channel_may_send(s->user.channel) : 0;
+    buf_init(text, MIN(room, (uint32_t)PAGE_MAX));
+}
+
+static void show(struct session *s)
+{
+    struct buf text;
+    uint64_t now_ms = loop_now(link_loop(s->all->link));
+    text_init(s, &text);
+    enum err err = OK;
+    if (is_drawn(s))
+        err = page_draw(s->page, s->columns, s->rows, &text);
+    else
+        page_say(s->page, newline_of(s), now_ms, &text);
+    if (err == OK && buf_len(&text) && say(s, &text))
+        page_sent(s->page, now_ms);
+    buf_done(&text);
+}
+
+static struct page_row row_of(const struct accept_listen_view *view)
+{
+    return (struct page_row){.id = view->id,
+                             .where = view->where,
+                             .is_listener = true,
+                             .connections = view->sum.connections,
+                             .open = view->sum.open,
+                             .sent = view->sum.bytes_in,
+                             .received = view->sum.bytes_out};
+}
+
+/* All forwards of the link; the caller frees. */
+static struct page_row *rows_new(const struct sessions *all, size_t *count)
+{
+    size_t max = accept_listen_count(all->forwards);
+    struct accept_listen_view *views = mem_new(max + 1, sizeof(*views));
+    struct page_row *rows = mem_new(max + 1, sizeof(*rows));
+    struct tally_sum direct = accept_direct_sum(all->direct);
+    *count = accept_listen_views(all->forwards, views, max);
+    for (size_t i = 0; i < *count; i++)
+        rows[i] = row_of(&views[i]);
+    mem_free(views);
+    if (direct.connections) /* id 0 is no forward's */
+        rows[(*count)++] = (struct page_row){.where = "connections from your side (-L, -D)",
+                                             .connections = direct.connections,
+                                             .open = direct.open,
+                                             .sent = direct.bytes_in,
+                                             .received = direct.bytes_out};
+    return rows;
+}
+
+/* Shows to each page what is new to it. */
+static void look(struct sessions *all)
+{
+    size_t count;
+    struct page_row *rows CLEANUP(mem_cleanup) = rows_new(all, &count);
+    uint64_t now_ms = loop_now(link_loop(all->link));
+    all->looked_ms = now_ms;
+    LIST_FOR (s, &all->open, struct session, link) {
+        if (s->page && page_look(s->page, rows, count, now_ms))
+            show(s);
+    }
+}
+
+static void on_tick(void *owner)
+{
+    struct sessions *all = owner;
+    bool is_shown = false;
+    look(all);
+    LIST_FOR (s, &all->open, struct session, link)
+        is_shown |= s->page != NULL;
+    if (is_shown)
+        loop_timer_start(all->tick, PAGE_TICK_MS);
+}
+
+static void begin_page(struct session *s)
+{
+    s->is_page_due = false;
+    s->page = page_new();
+    on_tick(s->all);
+}
+
+static void take_page_away(struct session *s)
+{
+    struct buf text;
+    text_init(s, &text);
+    enum err err = page_erase(s->page, s->columns, s->rows, &text);
+    if (err == OK)
+        err = page_say_waiting(s->page, newline_of(s), &text);
+    if (err != OK || (buf_len(&text) && !say(s, &text)))
+        log_debug("session: the page stays on the client's screen");
+    buf_done(&text);
 }
 
 /* exit-status (RFC 4254 6.10), EOF, CLOSE. */
@@ -107,8 +200,10 @@ static void on_turn(void *owner)
         break;
     case SESSION_PAGE:
         if (s->is_page_due)
-            show_page(s);
-        s->is_page_due = false;
+            begin_page(s);
+        else if (s->is_resized && is_drawn(s))
+            show(s);
+        s->is_resized = false;
         break;
     case SESSION_REFUSED: {
         char *text CLEANUP(mem_cleanup) = mem_printf("%s%s", no_commands, newline_of(s));
@@ -119,7 +214,9 @@ static void on_turn(void *owner)
     }
     case SESSION_LEAVING:
         if (s->is_page_due)
-            show_page(s); /* the end came with the request: "ssh -R ... host </dev/null" */
+            begin_page(s); /* the end came with the request: "ssh -R ... host </dev/null" */
+        else if (s->page)
+            take_page_away(s);
         leave(s, 0);
         break;
     }
@@ -133,13 +230,38 @@ static void become(struct session *s, enum session_state state)
 
 /* ---- what the client asks ---- */
 
-static bool on_pty(struct session *s)
+/* RFC 4254 6.2. The modes are for a terminal here, and there is none. */
+static bool on_pty(struct session *s, struct slice body)
 {
+    struct reader r;
+    reader_init(&r, body);
+    struct slice term = reader_text(&r, TERM_MAX);
+    uint32_t columns = reader_u32(&r), rows = reader_u32(&r);
+    if (!reader_is_ok(&r) || s->state != SESSION_OPENED)
+        return false;
     s->has_pty = true;
+    s->is_dumb = term.len == 0 || slice_is(term, "dumb");
+    s->columns = columns;
+    s->rows = rows;
     return true;
 }
 
-static bool on_shell(struct session *s)
+/* RFC 4254 6.7. */
+static bool on_window_change(struct session *s, struct slice body)
+{
+    struct reader r;
+    reader_init(&r, body);
+    uint32_t columns = reader_u32(&r), rows = reader_u32(&r);
+    if (!reader_is_ok(&r) || !s->has_pty)
+        return false;
+    s->columns = columns;
+    s->rows = rows;
+    s->is_resized = true;
+    loop_turn_request(link_loop(s->all->link), &s->turn);
+    return true;
+}
+
+static bool on_shell(struct session *s, struct slice body UNUSED)
 {
     if (s->state != SESSION_OPENED)
         return false;
@@ -148,7 +270,7 @@ static bool on_shell(struct session *s)
     return true;
 }
 
-static bool on_command(struct session *s)
+static bool on_command(struct session *s, struct slice body UNUSED)
 {
     if (s->state != SESSION_OPENED)
         return false;
@@ -156,24 +278,24 @@ static bool on_command(struct session *s)
     return true;
 }
 
-static bool on_nothing(struct session *s UNUSED)
+static bool on_nothing(struct session *s UNUSED, struct slice body UNUSED)
 {
     return true;
 }
 
 static const struct {
     const char *type;
-    bool (*act)(struct session *s);
+    bool (*act)(struct session *s, struct slice body);
 } requests[] = {
     {"pty-req", on_pty},       {"shell", on_shell}, {"exec", on_command},
-    {"subsystem", on_command}, {"env", on_nothing}, {"window-change", on_nothing},
+    {"subsystem", on_command}, {"env", on_nothing}, {"window-change", on_window_change},
 };
 
-static bool on_request(struct channel_user *u, struct slice type, struct slice body UNUSED)
+static bool on_request(struct channel_user *u, struct slice type, struct slice body)
 {
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         if (slice_is(type, requests[i].type))
-            return requests[i].act(session_of(u));
+            return requests[i].act(session_of(u), body);
     }
     return false;
 }
@@ -211,11 +333,13 @@ static const struct channel_ops session_ops = {
 /* ---- the link's sessions ---- */
 
 struct sessions *sessions_new(struct link *l, const struct accept_listen *forwards,
-                              const struct session_setup *setup)
+                              const struct accept_direct *direct, const struct session_setup *setup)
 {
     struct sessions *s = NEW(struct sessions);
     s->link = l;
     s->forwards = forwards;
+    s->direct = direct;
+    s->tick = loop_timer_new(link_loop(l), on_tick, s);
     list_init(&s->open);
     session_runs_init(&s->runs, l, setup);
     return s;
@@ -228,6 +352,7 @@ void sessions_free(struct sessions *s)
     LIST_FOR (each, &s->open, struct session, link)
         session_free(each);
     session_runs_done(&s->runs);
+    loop_timer_close(s->tick);
     mem_free(s);
 }
 
@@ -260,8 +385,8 @@ void sessions_close_door(struct sessions *s)
 
 void sessions_refresh(struct sessions *s)
 {
-    LIST_FOR (each, &s->open, struct session, link) {
-        if (each->state == SESSION_PAGE && !each->is_page_due)
-            show_forwards(each);
-    }
+    if (list_is_empty(&s->open))
+        return;
+    uint64_t since_ms = loop_now(link_loop(s->link)) - s->looked_ms;
+    loop_timer_start(s->tick, since_ms < PAGE_SOON_MS ? PAGE_SOON_MS - since_ms : 0);
 }

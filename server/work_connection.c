@@ -213,7 +213,7 @@ static void go_up(struct work_connection *c)
                                         .is_openssh = c->is_openssh,
                                         .ask = ask_session,
                                         .owner = c};
-    c->sessions = sessions_new(c->link, c->listen, &setup);
+    c->sessions = sessions_new(c->link, c->listen, c->direct, &setup);
     c->idle = idle_new(c->link, &c->options);
     c->proofs = host_proofs_new(c->link, c->host->keys, ask_proof, c);
 }

@@ -35,6 +35,7 @@ struct accept_listen {
     void *ask_owner;
     struct list asked;
     uint32_t last_tag;
+    uint64_t last_id;
 };
 
 struct served {
@@ -46,6 +47,8 @@ struct served {
     struct listener *listener;
     bool is_chosen; /* the server chose the port: rules that name ports do not permit it */
     bool narrowed;
+    uint64_t id;
+    char *where; /* for people: what is bound, and who can reach it */
     uint64_t since_ms;
     struct tally tally;
 };
@@ -102,6 +105,7 @@ static void served_free(struct served *f)
     list_remove(&f->link);
     f->all->count--;
     tally_done(&f->tally);
+    mem_free(f->where);
     mem_free(f->address);
     mem_free(f);
 }
@@ -274,15 +278,30 @@ static struct served *served_new(struct accept_listen *a, struct slice address, 
     struct served *f = NEW(struct served);
     f->all = a;
     f->address = slice_strdup(address);
+    f->id = ++a->last_id;
     f->since_ms = loop_now(link_loop(a->link));
     tally_init(&f->tally);
     return f;
+}
+
+/* The words for a page. A path stays as the peer wrote it. */
+static char *where_of(const struct served *f)
+{
+    struct buf text;
+    if (f->is_path)
+        return mem_printf("%s, this machine only", f->address);
+    buf_init(&text, 4096);
+    bind_describe(f->listener, bind_is_loopback(f->listener) ? "this machine" : "this host", &text);
+    char *where = buf_strdup(&text);
+    buf_done(&text);
+    return where;
 }
 
 static void keep(struct accept_listen *a, struct served *f, const struct policy_listen *what)
 {
     list_append(&a->forwards, &f->link);
     a->count++;
+    f->where = where_of(f);
     log_active(f);
     if (what)
         tell(f, what);
@@ -546,21 +565,15 @@ bool accept_listen_request(struct accept_listen *a, const struct link_event *e)
     return false;
 }
 
-void accept_listen_describe(const struct accept_listen *a, const char *newline, struct buf *out)
+size_t accept_listen_views(const struct accept_listen *a, struct accept_listen_view *out,
+                           size_t max)
 {
+    size_t count = 0;
     LIST_FOR (f, &a->forwards, struct served, link) {
-        struct buf text;
-        char count[64];
-        uint64_t connections = tally_sum(&f->tally).connections;
-        buf_init(&text, 4096);
-        describe_one(f, "this machine", &text);
-        snprintf(count, sizeof(count), "; %llu connection%s%s", (unsigned long long)connections,
-                 connections == 1 ? "" : "s", newline);
-        if (buf_append_slice(out, buf_slice(&text)) != OK ||
-            buf_append_slice(out, slice_text(count)) != OK)
-            buf_clear(&text);
-        buf_done(&text);
+        if (count < max)
+            out[count++] = (struct accept_listen_view){f->id, f->where, tally_sum(&f->tally)};
     }
+    return count;
 }
 
 size_t accept_listen_count(const struct accept_listen *a)

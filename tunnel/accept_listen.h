@@ -43,8 +43,15 @@ bool accept_listen_request(struct accept_listen *a, const struct link_event *e) 
 /* After the policy has changed: forwards that it no longer permits end. */
 void accept_listen_review(struct accept_listen *a);
 
-/* One line per forward, in plain words, each with `newline` behind it. */
-void accept_listen_describe(const struct accept_listen *a, const char *newline, struct buf *out);
+/* A forward as a person may see it. */
+struct accept_listen_view {
+    uint64_t id;       /* never used again on this connection */
+    const char *where; /* borrowed until a forward comes or goes. A path is the peer's text */
+    struct tally_sum sum;
+};
+/* At most max of them; returns how many. */
+size_t accept_listen_views(const struct accept_listen *a, struct accept_listen_view *out,
+                           size_t max);
 size_t accept_listen_count(const struct accept_listen *a);
 
 #endif
