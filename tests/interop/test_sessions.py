@@ -17,7 +17,7 @@ import bed as b
 from peers import DBCLIENT, PLINK, dropbear_key
 
 SIZE = 20 << 20
-LIBSSH_SIZE = 1 << 20  # its example stops for ever when a window is used up, with sshd as well
+LIBSSH_SIZE = 1 << 20  # its example may stop for ever where windows are used up, with sshd as well
 LIBSSH_EXAMPLES = pathlib.Path("/usr/share/doc/libssh-dev/examples")
 # What its own build finds out, of which its client asks for this much.
 LIBSSH_CONFIG = """#define HAVE_TERMIOS_H 1
@@ -109,13 +109,6 @@ def test_what_goes_in_comes_out(bed, client, size):
     data = b.seeded_bytes(3, size)
     done = run(bed, COMMANDS[client](bed, bed.aditd()), "cat", given=data)
     assert hashlib.sha256(done.stdout).hexdigest() == hashlib.sha256(data).hexdigest(), (len(done.stdout), done.stderr)
-
-
-def test_what_libssh_fetches_is_whole(bed):
-    original = bed.path("original")
-    original.write_bytes(b.seeded_bytes(9, SIZE))
-    done = run(bed, libssh(bed, bed.aditd()), "cat %s" % original)
-    assert done.stdout == original.read_bytes()
 
 
 def test_what_goes_into_paramiko_comes_out(bed):
