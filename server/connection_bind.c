@@ -1,7 +1,8 @@
 /*
  * Ports below 1024 for a worker that may not bind them: where the configuration's PermitListen
- * names the port itself. A key's permitlisten= narrows and grants nothing here: its file is the
- * user's own. Where the port is bound is GatewayPorts' matter, as for any other.
+ * names the port itself, and the login's own options forbid nothing. A key's permitlisten= narrows
+ * and grants nothing here: its file is the user's own. Where the port is bound is GatewayPorts'
+ * matter, as for any other.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "config/permit.h"
 #include "io/listener.h"
+#include "server/port_right.h"
 #include "server/supervisor_internal.h"
 
 #define PRIVILEGED_MAX 1023
@@ -88,7 +90,8 @@ void connection_on_bind(struct connection *c, const struct role_msg *m)
     uint16_t port = (uint16_t)m->port;
     bool may = port > 0 && port <= PRIVILEGED_MAX && !c->options.disable_forwarding &&
                c->options.allow_tcp_forwarding & FORWARDING_REMOTE &&
-               permit_list_names_port(&c->options.permit_listen, address, port);
+               permit_list_names_port(&c->options.permit_listen, address, port) &&
+               port_right_may_listen(buf_slice(&c->key_options), port);
     if (may) {
         const struct wanted wanted = addresses_of(c->options.gateway_ports, &address);
         error = bind_all(&wanted, port, fds, &count);
