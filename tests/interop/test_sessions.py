@@ -17,7 +17,6 @@ import bed as b
 from peers import DBCLIENT, PLINK, dropbear_key
 
 SIZE = 20 << 20
-LIBSSH_SIZE = 1 << 20  # its example may stop for ever where windows are used up, with sshd as well
 LIBSSH_EXAMPLES = pathlib.Path("/usr/share/doc/libssh-dev/examples")
 # What its own build finds out, of which its client asks for this much.
 LIBSSH_CONFIG = """#define HAVE_TERMIOS_H 1
@@ -104,9 +103,9 @@ def test_a_command_of_libssh_runs(bed):
     assert done.stdout == b"out\n" and b"err\n" in done.stderr, done
 
 
-@pytest.mark.parametrize("client, size", [("ssh", SIZE), ("dbclient", SIZE), ("plink", SIZE), ("libssh", LIBSSH_SIZE)])
-def test_what_goes_in_comes_out(bed, client, size):
-    data = b.seeded_bytes(3, size)
+@pytest.mark.parametrize("client", ["ssh", "dbclient", "plink"])  # libssh's example stops now and then, with sshd as well
+def test_what_goes_in_comes_out(bed, client):
+    data = b.seeded_bytes(3, SIZE)
     done = run(bed, COMMANDS[client](bed, bed.aditd()), "cat", given=data)
     assert hashlib.sha256(done.stdout).hexdigest() == hashlib.sha256(data).hexdigest(), (len(done.stdout), done.stderr)
 
