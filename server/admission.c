@@ -37,10 +37,30 @@ void admission_free(struct admission *a)
     mem_free(a);
 }
 
-bool admission_source_may_start(const struct admission *a, const struct source *s, unsigned most)
+static unsigned waiting_of(const struct admission *a, const struct source *s)
 {
     uint32_t number = source_map_find(&a->map, s);
-    return s->size == 0 || (number == SOURCE_NONE ? 0 : a->waiting[number]) < most;
+    return number == SOURCE_NONE ? 0 : a->waiting[number];
+}
+
+bool admission_source_may_start(const struct admission *a, const struct source *s, unsigned most)
+{
+    return s->size == 0 || waiting_of(a, s) < most;
+}
+
+bool admission_gives_way(const struct admission *a, const struct source *newcomer,
+                         struct source *crowd)
+{
+    unsigned most = 0;
+    if (newcomer->size == 0)
+        return false;
+    for (uint32_t i = 0; i < a->map.count; i++) {
+        if (a->map.keys[i].size == 0 || a->waiting[i] <= most)
+            continue;
+        most = a->waiting[i];
+        *crowd = a->map.keys[i];
+    }
+    return most >= waiting_of(a, newcomer) + 2;
 }
 
 void admission_enter(struct admission *a, const struct source *s)

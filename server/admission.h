@@ -25,6 +25,13 @@ bool admission_source_may_start(const struct admission *a, const struct source *
                                 unsigned most) MUST_USE;
 
 /*
+ * Whether one who waits should give way to a newcomer that would be dropped: another source has
+ * two more than the newcomer's, so that afterwards it still has no fewer. *crowd: that source.
+ */
+bool admission_gives_way(const struct admission *a, const struct source *newcomer,
+                         struct source *crowd) MUST_USE;
+
+/*
  * A connection begins to wait, and ends to (logged in, or gone): in pairs, with the same source,
  * which the caller keeps with the connection (the block size may change meanwhile).
  */

@@ -70,6 +70,30 @@ static void a_source_is_held_to_its_share(void **state UNUSED)
     admission_free(NULL);
 }
 
+static void the_greatest_crowd_gives_way_until_all_have_as_much(void **state UNUSED)
+{
+    struct admission *a = admission_new(seed);
+    struct source crowd = source_of("192.0.2.1", whole), few = source_of("192.0.2.2", whole);
+    struct source unknown = source_of("UNKNOWN", whole), found;
+    assert_false(admission_gives_way(a, &few, &found));
+    for (int i = 0; i < 9; i++)
+        admission_enter(a, &unknown);
+    admission_enter(a, &crowd);
+    assert_false(admission_gives_way(a, &few, &found)); /* one each is fair */
+    for (int i = 0; i < 3; i++)
+        admission_enter(a, &crowd);
+    for (int i = 0; i < 2; i++) { /* 4:0, 3:1, 2:2 */
+        assert_true(admission_gives_way(a, &few, &found));
+        assert_memory_equal(&found, &crowd, sizeof(found));
+        admission_leave(a, &crowd);
+        admission_enter(a, &few);
+    }
+    assert_false(admission_gives_way(a, &few, &found));
+    assert_false(admission_gives_way(a, &crowd, &found));
+    assert_false(admission_gives_way(a, &unknown, &found));
+    admission_free(a);
+}
+
 /* Against a plain array: ten thousand sources come and go. */
 static void counts_stay_right_however_sources_come_and_go(void **state UNUSED)
 {
@@ -133,6 +157,7 @@ int main(void)
         cmocka_unit_test(the_chance_never_rises_with_the_crowd),
         cmocka_unit_test(one_number_is_a_hard_limit),
         cmocka_unit_test(a_source_is_held_to_its_share),
+        cmocka_unit_test(the_greatest_crowd_gives_way_until_all_have_as_much),
         cmocka_unit_test(counts_stay_right_however_sources_come_and_go),
         cmocka_unit_test(addresses_are_cut_to_their_block),
     };

@@ -498,6 +498,35 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
         supervisor_end(s, STATUS_FAILED);
 }
 
+/* The oldest of those that have got least far: who is in the midst of a login is spared. */
+static struct connection *most_dispensable(struct supervisor *s, const struct source *crowd)
+{
+    struct connection *found = NULL;
+    LIST_FOR (c, &s->connections, struct connection, link) {
+        if (c->order.phase < SESSION_OK && c->is_counted &&
+            memcmp(&c->source, crowd, sizeof(*crowd)) == 0 &&
+            (!found || c->order.phase < found->order.phase))
+            found = c;
+    }
+    return found;
+}
+
+/* Without a penalty: one who waits has done no wrong. */
+bool connection_make_room(struct supervisor *s, const struct source *newcomer)
+{
+    struct source crowd;
+    if (!admission_gives_way(s->sources, newcomer, &crowd))
+        return false;
+    struct connection *c = most_dispensable(s, &crowd);
+    if (!c)
+        return false;
+    log_verbose("Connection from %s port %u gives way: its source has the most that are not "
+                "logged in, past MaxStartups",
+                c->address, c->port);
+    connection_free(c);
+    return true;
+}
+
 /* ---- a new configuration ---- */
 
 void connection_reload(struct connection *c)

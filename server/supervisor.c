@@ -178,7 +178,8 @@ static const char *why_not(struct supervisor *s, const char *from)
         return why;
     if (!admission_source_may_start(s->sources, &source, (unsigned)o->per_source_max_startups))
         return "PerSourceMaxStartups";
-    if (!admission_may_start(&limits, connections_waiting(s), random_percent()))
+    if (!admission_may_start(&limits, connections_waiting(s), random_percent()) &&
+        !connection_make_room(s, &source))
         return "past MaxStartups";
     return NULL;
 }

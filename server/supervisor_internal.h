@@ -188,6 +188,8 @@ void connection_ended(struct connection *c, int status);
 void connection_reload(struct connection *c);
 void connection_free(struct connection *c);
 unsigned connections_waiting(const struct supervisor *s);
+/* MaxStartups would drop a newcomer: one of a source that crowds the others out ends instead. */
+bool connection_make_room(struct supervisor *s, const struct source *newcomer) MUST_USE;
 bool connection_is_at_work(const struct connection *c);
 
 /* connection_auth.c */

@@ -101,7 +101,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("limit", [{"PerSourceMaxStartups": 8}])
+@pytest.mark.parametrize("limit", [{}, {"PerSourceMaxStartups": 8}])
 def test_many_half_open_connections_of_one_source_do_not_keep_another_from_logging_in(bed, many_descriptors, limit):
     server = bed.aditd(PerSourcePenalties="yes", **limit)
     with contextlib.ExitStack() as stack:
