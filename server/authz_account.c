@@ -59,7 +59,9 @@ static void check_shadow(struct attempt *l, const struct shadow *shadow)
 {
     if (authz_pam_is_used(&l->options))
         return; /* it is PAM's matter then */
-    if (shadow_is_locked(shadow))
+    /* With PAM, sshd takes a '!' for a password that nobody has, and lets keys in: useradd and
+     * cloud images make such accounts. A file that says UsePAM yes counts on it. */
+    if (!l->options.use_pam && shadow_is_locked(shadow))
         attempt_refuse(l, "the account is locked (its password begins with '!')");
     if (shadow_is_expired(shadow, l->now_s))
         attempt_refuse(l, "the account has expired");

@@ -102,6 +102,14 @@ def test_groups_are_asked_in_match_and_lists(bed):
     assert USER != account.name
 
 
+def test_a_password_that_nobody_has_locks_no_key_out_where_pam_is_asked_for(bed):
+    """As sshd with PAM: Debian's stock file says UsePAM yes, and useradd makes such accounts."""
+    account, key = Account(bed, hashed="!"), make_key(bed, "key")
+    account.authorize(public(key))
+    serve(bed, account, UsePAM="yes").lets_in(key)
+    serve(bed, account, UsePAM="no").refuses("the account is locked", key)
+
+
 # ---- PAM, where it is built in (meson -Dpam=enabled) ----
 
 
