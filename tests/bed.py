@@ -201,9 +201,8 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait(5)
-        for pid in in_session(self.popen.pid) if self.name == "aditd" else []:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        while self.name == "aditd" and end_session(self.popen.pid):
+            pass  # who was just being forked is found next time
         self.join_readers()
         for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             if pipe:
@@ -235,6 +234,15 @@ def in_session(leader):
             if int((folder / "stat").read_text().rsplit(")", 1)[1].split()[3]) == leader:
                 found.append(int(folder.name))
     return found
+
+
+def end_session(leader):
+    """True: there was somebody left to end."""
+    heirs = [pid for pid in in_session(leader) if state_of(pid) not in (None, "Z")]
+    for pid in heirs:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(heirs)
 
 
 def name_of(pid):
