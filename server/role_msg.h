@@ -123,7 +123,7 @@ struct role_msg {
     uint32_t pid, status_ended; /* status_ended: exit status, where signal_number is 0 */
     struct slice record;        /* HANDOVER, ADOPT: transport_export's */
     struct slice unit;          /* TICKET, REGISTER: what shares a worker (Isolation) */
-    uint32_t error_number, family;
+    uint32_t error_number;
     /* SESSION, LAUNCH. LAUNCH has the login's user, key, options and addresses, too. */
     uint32_t session_kind; /* enum role_session_kind */
     struct slice command;  /* EXEC: the command; SUBSYSTEM: its name */

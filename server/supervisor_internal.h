@@ -102,7 +102,6 @@ struct connection {
     struct loop_timer *grace;
     struct buf record; /* aditd-pre's, until a worker is told */
     bool is_cut;
-    int status; /* for inetd mode */
     /* The login. */
     struct offspring *authz;
     bool is_account_known; /* authz has said who it is: it waits for the question */

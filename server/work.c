@@ -39,7 +39,6 @@ struct worker {
     size_t count;
     const char *register_path; /* NULL: none is there to come back */
     struct buf unit;
-    int status;
 };
 
 static void supervisor_message(void *owner, enum err err, struct slice bytes, const int *fds,
@@ -75,11 +74,10 @@ static void ended(void *owner, struct work_connection *c)
         list_remove(&h->link);
         mem_free(h);
         w->count--;
-        w->status = work_connection_status(c);
         (void)!tell(w,
                     &(struct role_msg){.kind = ROLE_MSG_CLOSED,
                                        .connection = work_connection_id(c),
-                                       .status_ended = (uint32_t)w->status},
+                                       .status_ended = (uint32_t)work_connection_status(c)},
                     NULL, 0);
         work_connection_free(c);
         break;
@@ -267,7 +265,7 @@ struct warm {
 static int run_child(void *owner, int fd)
 {
     const struct warm *warm = owner;
-    struct worker w = {.register_path = warm->register_path, .status = 0};
+    struct worker w = {.register_path = warm->register_path};
     role_log_set_name("aditd-work");
     if (role_enter_sandbox(fd, ROLE_WORK, warm->sandbox) != OK)
         return STATUS_FAILED;
