@@ -44,12 +44,7 @@ static void take_account(struct connection *c, const struct role_msg *t)
     c->is_user_known = true;
     c->uid = t->uid;
     c->gid = t->gid;
-    struct slice names = t->group_names;
-    while (names.len) {
-        string_list_add(&c->group_names, (const char *)names.ptr);
-        size_t step = strlen((const char *)names.ptr) + 1;
-        names = slice_of(names.ptr + step, names.len - step);
-    }
+    connection_keep_groups(c, t->group_names);
 }
 
 static enum err fill(struct connection *c, const struct role_msg *t)

@@ -103,7 +103,7 @@ static enum err send_methods(struct connection *c)
     return err;
 }
 
-static void keep_groups(struct connection *c, struct slice names)
+void connection_keep_groups(struct connection *c, struct slice names)
 {
     string_list_done(&c->group_names);
     string_list_init(&c->group_names);
@@ -128,7 +128,7 @@ static enum err fix_account(struct connection *c, const struct role_msg *m)
     c->uid = m->uid;
     c->gid = m->gid;
     TRY(connection_keep(&c->groups, m->groups));
-    keep_groups(c, m->group_names);
+    connection_keep_groups(c, m->group_names);
     TRY(connection_resolve(c));
     TRY(session_order_step(&c->order, SESSION_KNOWN));
     return send_methods(c);

@@ -20,7 +20,6 @@ static void launcher_exited(void *owner, int status, int signal_number)
 static enum err spawn_launcher(struct connection *c, int worker_fd, int *ipc_fd)
 {
     struct supervisor *s = c->supervisor;
-    int pair[2];
     const char *arguments[12] = {NULL};
     size_t n = 0;
     char *open_files CLEANUP(mem_cleanup) = mem_printf("%llu", (unsigned long long)s->open_files);
@@ -28,24 +27,17 @@ static enum err spawn_launcher(struct connection *c, int worker_fd, int *ipc_fd)
     while (arguments[n])
         n++;
     arguments[n] = open_files;
-    TRY(ipc_pair(pair));
-    int fds[] = {-1, -1, STDERR_FILENO, pair[1], c->config_fd, worker_fd};
-    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_SESSION],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
+    const int more[] = {c->config_fd, worker_fd};
     struct launch *l = NEW(struct launch);
     l->connection = c;
-    enum err err = child_new(&l->child, s->loop, &spec, launcher_exited, l);
-    close(pair[1]);
+    enum err err = programs_spawn(s->setup.programs, PROGRAM_SESSION, s->loop, arguments, more,
+                                  ARRAY_LEN(more), launcher_exited, l, &l->child, ipc_fd);
     if (err != OK) {
-        close(pair[0]);
         mem_free(l);
         return err;
     }
     list_append(&c->launches, &l->link);
     c->launch_count++;
-    *ipc_fd = pair[0];
     return OK;
 }
 

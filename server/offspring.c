@@ -201,26 +201,19 @@ static void zygote_exited(void *owner, int status UNUSED, int signal_number UNUS
 
 static enum err zygote_new(struct zygote **out, struct zygotes *all, enum program program)
 {
-    int pair[2];
+    int ipc_fd;
     const char *arguments[12] = {NULL};
     all->arguments(all->owner, program, arguments);
-    TRY(ipc_pair(pair));
-    int fds[] = {-1, -1, STDERR_FILENO, pair[1]};
-    struct child_spec spec = {.file = all->programs->paths[program],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
     struct zygote *z = NEW(struct zygote);
-    enum err err = child_new(&z->child, all->loop, &spec, zygote_exited, z);
-    close(pair[1]);
+    enum err err = programs_spawn(all->programs, program, all->loop, arguments, NULL, 0,
+                                  zygote_exited, z, &z->child, &ipc_fd);
     if (err != OK) {
-        close(pair[0]);
         mem_free(z);
         return err;
     }
     z->all = all;
     z->program = program;
-    z->ipc = ipc_new(all->loop, pair[0], zygote_message, z);
+    z->ipc = ipc_new(all->loop, ipc_fd, zygote_message, z);
     list_init(&z->offspring);
     list_append(&all->open, &z->link);
     *out = z;

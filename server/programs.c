@@ -11,8 +11,10 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "io/ipc_blocking.h"
 
-#define FD_FLOOR 64 /* above what a child gets as its own descriptors */
+#define SPAWN_MORE_MAX 2
+#define FD_FLOOR       64 /* above what a child gets as its own descriptors */
 
 const char *program_name(enum program program)
 {
@@ -64,6 +66,30 @@ void programs_close(struct programs *p)
             close(p->fds[i]);
         p->fds[i] = -1;
     }
+}
+
+enum err programs_spawn(const struct programs *p, enum program program, struct loop *loop,
+                        const char *const *arguments, const int *more, size_t more_count,
+                        child_exited *exited, void *owner, struct child **child, int *ipc_fd)
+{
+    int pair[2];
+    int fds[4 + SPAWN_MORE_MAX] = {-1, -1, STDERR_FILENO};
+    CHECK(more_count <= SPAWN_MORE_MAX);
+    TRY(ipc_pair(pair));
+    fds[3] = pair[1];
+    for (size_t i = 0; i < more_count; i++)
+        fds[4 + i] = more[i];
+    const struct child_spec spec = {.file = p->paths[program],
+                                    .arguments = (char *const *)(uintptr_t)arguments,
+                                    .fds = fds,
+                                    .fd_count = 4 + more_count};
+    enum err err = child_new(child, loop, &spec, exited, owner);
+    close(pair[1]);
+    if (err == OK)
+        *ipc_fd = pair[0];
+    else
+        close(pair[0]);
+    return err;
 }
 
 int programs_run(const struct programs *p, enum program program, char *const *arguments)

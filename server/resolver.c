@@ -44,23 +44,12 @@ static void resolve_exited(void *owner, int status, int signal_number)
 
 static enum err start(struct supervisor *s)
 {
-    int pair[2];
+    int ipc_fd;
     const char *arguments[12] = {NULL};
     supervisor_child_arguments(s, PROGRAM_RESOLVE, s->options.log_level, arguments);
-    TRY(ipc_pair(pair));
-    int fds[] = {-1, -1, STDERR_FILENO, pair[1]};
-    struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_RESOLVE],
-                              .arguments = (char *const *)(uintptr_t)arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
-    enum err err = child_new(&s->resolve, s->loop, &spec, resolve_exited, s);
-    close(pair[1]);
-    if (err != OK) {
-        close(pair[0]);
-        return err;
-    }
-    s->resolve_began_ms = loop_now(s->loop);
-    s->resolve_ipc = ipc_new(s->loop, pair[0], resolve_message, s);
+    TRY(programs_spawn(s->setup.programs, PROGRAM_RESOLVE, s->loop, arguments, NULL, 0,
+                       resolve_exited, s, &s->resolve, &ipc_fd));
+    s->resolve_ipc = ipc_new(s->loop, ipc_fd, resolve_message, s);
     struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
     supervisor_role_sandbox(&m);
     m.root = SLICE_NONE; /* name services read files */

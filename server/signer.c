@@ -99,27 +99,17 @@ static size_t arguments_of(struct supervisor *s, const char **arguments, size_t 
 
 static enum err spawn(struct supervisor *s)
 {
-    int pair[2], comeback_fd = -1;
+    int ipc_fd, comeback_fd = -1;
     const char *arguments[16 + ARGUMENTS_MAX] = {NULL};
     (void)arguments_of(s, arguments, ARRAY_LEN(arguments));
     if (s->sign_path && ipc_bind(s->sign_path, 0600, &comeback_fd) != OK)
         log_error("%s cannot be made: a later server does not find this aditd-sign", s->sign_path);
-    enum err err = ipc_pair(pair);
-    if (err == OK) {
-        int fds[] = {-1, -1, STDERR_FILENO, pair[1], comeback_fd};
-        struct child_spec spec = {.file = s->setup.programs->paths[PROGRAM_SIGN],
-                                  .arguments = (char *const *)(uintptr_t)arguments,
-                                  .fds = fds,
-                                  .fd_count = ARRAY_LEN(fds)};
-        err = child_new(&s->sign, s->loop, &spec, sign_exited, s);
-        close(pair[1]);
-        if (err != OK)
-            close(pair[0]);
-    }
+    enum err err = programs_spawn(s->setup.programs, PROGRAM_SIGN, s->loop, arguments, &comeback_fd,
+                                  1, sign_exited, s, &s->sign, &ipc_fd);
     if (comeback_fd >= 0)
         close(comeback_fd);
     TRY(err);
-    s->sign_ipc = ipc_new(s->loop, pair[0], sign_message, s);
+    s->sign_ipc = ipc_new(s->loop, ipc_fd, sign_message, s);
     struct role_msg sandbox = {.kind = ROLE_MSG_SANDBOX};
     supervisor_role_sandbox(&sandbox);
     return signer_ask(s, &sandbox);

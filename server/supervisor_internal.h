@@ -196,6 +196,8 @@ void connection_on_who(struct connection *c, const struct role_msg *m);
 void connection_on_auth(struct connection *c, const struct role_msg *m);
 void connection_on_response(struct connection *c, const struct role_msg *m);
 void connection_end_question(struct connection *c);
+/* Names with a NUL behind each; what follows the last NUL is none. */
+void connection_keep_groups(struct connection *c, struct slice names);
 /* Facts and options of the user: config_fd and options. */
 enum err connection_resolve(struct connection *c) MUST_USE;
 enum err connection_keep(struct buf *to, struct slice bytes) MUST_USE;
