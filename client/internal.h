@@ -1,0 +1,74 @@
+/*
+ * One run of the client, as its rooms share it: client.c (the life), reach.c (getting there),
+ * login.c (authentication), tell.c (what a person is told).
+ */
+#ifndef ADIT_CLIENT_INTERNAL_H
+#define ADIT_CLIENT_INTERNAL_H
+
+#include "client/client.h"
+#include "client/identity.h"
+#include "io/child.h"
+#include "io/dial.h"
+#include "tunnel/forward.h"
+
+#define CLIENT_SIGNALS 3
+
+struct client {
+    const struct client_request *request;
+    const struct client_options *options;
+    struct crypto *crypto;
+    struct rng *rng;
+    struct loop *loop;
+    struct loop_signal *signals[CLIENT_SIGNALS];
+    struct loop_timer *connect_timer, *retry_timer;
+    struct dial *dial;
+    struct child *proxy;
+    struct link *link;
+    char *address; /* of the server, numeric; NULL through a proxy */
+    struct transport_config transport;
+    char *host_key_algorithms; /* known types first */
+    struct identity_list identities;
+    size_t *offered; /* key index of auth_client -> identities index */
+    size_t offered_count;
+    struct forward_set forwards;
+    char *stray_line; /* the first line before the identification, escaped */
+    char *methods;    /* what the server still took when authentication failed */
+    int attempts_left;
+    bool identified, ready, ending;
+    bool stdio_done; /* -W: both directions have ended here */
+    int status;
+};
+
+/* ---- client.c ---- */
+
+/* Ends the run with this exit status; politely, where there is a link. Acts once. */
+void client_finish(struct client *c, int status);
+/* The way is there: takes over the descriptors (the same number for a socket). */
+void client_start_link(struct client *c, int read_fd, int write_fd);
+/* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */
+int client_family(const struct client_options *o);
+
+/* ---- reach.c ---- */
+
+void reach_init(struct client *c);  /* its timers; c->loop is there */
+void reach_begin(struct client *c); /* dials, or starts the proxy; ends in client_start_link */
+void reach_done(struct client *c);
+/* The login is done: ConnectTimeout no longer counts. */
+void reach_arrived(struct client *c);
+
+/* ---- login.c ---- */
+
+void login_init(struct client *c); /* reads the keys, before the loop exists */
+void login_done(struct client *c);
+void login_start(struct client *c); /* the link is secured */
+void login_sign(struct client *c, const struct auth_client_event *e);
+void login_tell_offered(const struct client *c);
+
+/* ---- tell.c ---- */
+
+void tell_down(struct client *c, const struct link_event *e);
+void tell_remote_refused(const struct forward *f, bool fatal);
+/* RFC 4252 5.4: a text of the server's, line by line, with control bytes made harmless. */
+void tell_banner(struct slice text);
+
+#endif
