@@ -174,10 +174,35 @@ bool option_is_given(const struct option_state *state, const char *keyword)
     return row != NULL && state->is_set[row_index(state, row)];
 }
 
+static bool is_none(const char *text)
+{
+    return text != NULL && strcasecmp(text, "none") == 0;
+}
+
+static void unset_none(struct option_state *state, const struct option_row *row)
+{
+    void *field = (char *)state + row->offset;
+    if (row->type == OPTION_LIST) {
+        struct string_list *list = field;
+        if (list->count == 1 && is_none(list->items[0]))
+            string_list_done(list);
+        return;
+    }
+    char **text = field;
+    if (is_none(*text)) {
+        mem_free(*text);
+        *text = NULL;
+    }
+}
+
 void option_set_defaults(struct option_state *state)
 {
     size_t count;
     const struct option_row *rows = option_rows(state->scope, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].flags & OPTION_NONE_UNSETS)
+            unset_none(state, &rows[i]);
+    }
     struct report report;
     report_init(&report);
     for (size_t i = 0; i < count; i++) {
@@ -248,6 +273,8 @@ static enum err print_owned(struct buf *out, const struct option_row *row, const
 static enum err print_list(struct buf *out, const struct option_row *row,
                            const struct string_list *list, bool is_one_line)
 {
+    if (list->count == 0 && is_one_line && (row->flags & OPTION_NONE_UNSETS))
+        return print_plain(out, row, "none");
     for (size_t i = 0; i < list->count; i++) {
         if (i == 0 || !is_one_line)
             TRY(print_keyword(out, row));
@@ -302,7 +329,7 @@ static enum err print_raw(const struct option_state *state, const struct option_
         is_given = true;
         TRY(print_owned(out, row, state->raw[i].text, false));
     }
-    if (is_given || state->scope == OPTION_CLIENT)
+    if (is_given)
         return OK;
     return print_owned(out, row, row->fallback, false);
 }
@@ -407,6 +434,10 @@ enum err option_print(const struct option_state *state, const struct option_row 
         return print_plain(out, row, "%d:%d", block->v4, block->v6);
     case OPTION_QOS:
         return print_qos(out, row, FIELD(struct ip_qos, state, row));
+    case OPTION_VALUE:
+        TRY(print_keyword(out, row));
+        TRY(row->value->print(FIELD(struct client_options, state, row), out));
+        return buf_append(out, "\n", 1);
     }
     return ERR_BUG;
 }
@@ -428,6 +459,8 @@ static void release(struct option_state *state, const struct option_row *row)
         struct port_list *ports = field;
         mem_free(ports->items);
         *ports = (struct port_list){NULL, 0};
+    } else if (row->type == OPTION_VALUE && row->value->release) {
+        row->value->release(field);
     }
 }
 

@@ -42,6 +42,7 @@ enum option_type {
     OPTION_PENALTIES,  /* struct source_penalties, the first value of each item wins */
     OPTION_BLOCK_SIZE, /* struct net_block_size */
     OPTION_QOS,        /* struct ip_qos */
+    OPTION_VALUE,      /* the client's, by struct option_value */
 };
 
 /* Row flags. */
@@ -55,7 +56,9 @@ enum option_type {
 #define OPTION_TAIL      128u /* OPTION_ACCEPTED: the rest of the line as it stands */
 #define OPTION_EACH                                                                                \
     256u /* OPTION_ACCEPTED with OPTION_MANY: each word is kept as a line of its own */
-#define OPTION_PLAIN 512u /* OPTION_ALGORITHMS: no certificates among the names */
+#define OPTION_PLAIN       512u  /* OPTION_ALGORITHMS: no certificates among the names */
+#define OPTION_NONE_UNSETS 1024u /* a string or list that is "none" is as good as not there */
+#define OPTION_MINUS       2048u /* OPTION_APPEND: "-PATTERN" takes away what is there already */
 
 /* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
 enum option_check {
@@ -81,18 +84,30 @@ struct option_word {
     int value;
 };
 
+struct client_options;
+
+/* A value of its own kind; options NULL: only check. */
+struct option_value {
+    const char *takes; /* what it may be, for the sentence that refuses something else */
+    /* The line has a first word. False: words[*bad] (or the line's end) is not as it must be. */
+    bool (*read)(struct client_options *options, const struct line *line, size_t *bad);
+    enum err (*print)(const struct client_options *options, struct buf *out);
+    void (*release)(struct client_options *options); /* NULL: it owns nothing */
+};
+
 struct option_row {
     const char *name; /* OpenSSH's spelling: "LocalForward" */
     enum option_type type;
     unsigned flags;
-    size_t offset;                   /* into struct client_options or server_options */
-    const char *fallback;            /* the default, as it would be written; NULL: none. It
-                                        restricts nothing and asks for nothing unbuilt */
-    const struct option_word *words; /* OPTION_WORD: ends with a NULL name */
-    int minimum, maximum;            /* OPTION_INT */
-    int kind;                        /* enum forward_kind, algo_kind or option_check, by type */
-    const char *alias_of;            /* OPTION_ALIAS */
-    const char *rival;               /* whichever of the two is given first wins; NULL: none */
+    size_t offset;                    /* into struct client_options or server_options */
+    const char *fallback;             /* the default, as it would be written; NULL: none. It
+                                         restricts nothing and asks for nothing unbuilt */
+    const struct option_word *words;  /* OPTION_WORD: ends with a NULL name */
+    int minimum, maximum;             /* OPTION_INT */
+    int kind;                         /* enum forward_kind, algo_kind or option_check, by type */
+    const char *alias_of;             /* OPTION_ALIAS */
+    const char *rival;                /* whichever of the two is given first wins; NULL: none */
+    const struct option_value *value; /* OPTION_VALUE */
 };
 
 struct rekey_limit {
@@ -160,7 +175,7 @@ enum err option_parse_text(struct option_state *state, enum option_scope scope,
 /* Takes the certificates' names out of a comma list, in place. */
 void option_drop_certificates(char *list);
 
-/* Fills every option that is not set with its default. */
+/* Fills every option that is not set with its default, and takes out each "none" that says so. */
 void option_set_defaults(struct option_state *state);
 
 /*

@@ -8,10 +8,13 @@
 
 #define AT(field_) offsetof(struct client_options, field_)
 
-#define MANY      OPTION_MANY
-#define TAIL      OPTION_TAIL
-#define EACH      (OPTION_MANY | OPTION_EACH)
-#define FILE_EACH (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
+#define FILE_EACH   (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
+#define NONE_UNSETS OPTION_NONE_UNSETS
+
+/* What Debian's ssh -G prints of its GSSAPI patch. */
+#define GSS_KEX                                                                                    \
+    "gss-group14-sha256-,gss-group16-sha512-,gss-nistp256-sha256-,gss-curve25519-sha256-,"         \
+    "gss-group14-sha1-,gss-gex-sha1-"
 
 /* clang-format off */
 static const struct option_word strict_words[] = {
@@ -23,6 +26,27 @@ static const struct option_word strict_words[] = {
 static const struct option_word update_words[] = {
     {"true", ANSWER_YES}, {"yes", ANSWER_YES}, {"false", ANSWER_NO}, {"no", ANSWER_NO},
     {"ask", ANSWER_ASK},
+    {NULL, 0},
+};
+static const struct option_word answer_words[] = {
+    {"false", ANSWER_NO}, {"no", ANSWER_NO}, {"true", ANSWER_YES}, {"yes", ANSWER_YES},
+    {"ask", ANSWER_ASK},
+    {NULL, 0},
+};
+static const struct option_word master_words[] = {
+    {"false", CONTROL_NO}, {"no", CONTROL_NO}, {"true", CONTROL_YES}, {"yes", CONTROL_YES},
+    {"auto", CONTROL_AUTO}, {"ask", CONTROL_ASK}, {"autoask", CONTROL_AUTO_ASK},
+    {NULL, 0},
+};
+static const struct option_word tunnel_words[] = {
+    {"ethernet", TUNNEL_ETHERNET}, {"point-to-point", TUNNEL_POINT_TO_POINT},
+    {"true", TUNNEL_POINT_TO_POINT}, {"yes", TUNNEL_POINT_TO_POINT},
+    {"false", TUNNEL_NO}, {"no", TUNNEL_NO},
+    {NULL, 0},
+};
+static const struct option_word canonicalize_words[] = {
+    {"false", CANONICALIZE_NO}, {"no", CANONICALIZE_NO}, {"true", CANONICALIZE_YES},
+    {"yes", CANONICALIZE_YES}, {"always", CANONICALIZE_ALWAYS},
     {NULL, 0},
 };
 static const struct option_word pubkey_words[] = {
@@ -51,8 +75,8 @@ const struct option_row option_client_rows[] = {
     BUILT(OPTION_PORT,     "Port",                0, port, "22"),
     BUILT_WORD(            "AddressFamily",       0, address_family, "any", option_family_words),
     BUILT(OPTION_STRING,   "BindAddress",         0, bind_address, NULL),
-    {.name = "ProxyCommand", .type = OPTION_COMMAND, .offset = AT(proxy_command), .rival = "ProxyJump"},
-    {.name = "ProxyJump", .type = OPTION_STRING, .flags = OPTION_MAY_NONE, .offset = AT(proxy_jump), .rival = "ProxyCommand"},
+    {.name = "ProxyCommand", .type = OPTION_COMMAND, .flags = NONE_UNSETS, .offset = AT(proxy_command), .rival = "ProxyJump"},
+    {.name = "ProxyJump", .type = OPTION_STRING, .flags = NONE_UNSETS, .offset = AT(proxy_jump), .rival = "ProxyCommand"},
     BUILT(OPTION_SECONDS,  "ConnectTimeout",      OPTION_MAY_NONE, connect_timeout_s, "none"),
     BUILT_INT(             "ConnectionAttempts",  0, connection_attempts, "1", 1, INT32_MAX),
     BUILT(OPTION_FLAG,     "TCPKeepAlive",        0, tcp_keep_alive, "yes"),
@@ -108,72 +132,88 @@ const struct option_row option_client_rows[] = {
     BUILT_WORD(            "SessionType",         0, session_type, "default", session_words),
     BUILT_WORD(            "RequestTTY",          0, request_tty, "auto", tty_words),
 
-    /* not built, and leaving them out connects elsewhere or trusts more */
-    RESTRICTION("BindInterface",      0, NULL),
-    RESTRICTION("RevokedHostKeys",    0, "none"),
-    RESTRICTION("RequiredRSASize",    0, "1024"),
-    RESTRICTION("RefuseConnection",   TAIL, NULL),
+    /* sessions */
+    BUILT(OPTION_FLAG,     "Compression",         0, compression, "no"),
+    BUILT(OPTION_COMMAND,  "RemoteCommand",       NONE_UNSETS, remote_command, NULL),
+    BUILT(OPTION_FLAG,     "PermitLocalCommand",  0, permit_local_command, "no"),
+    BUILT(OPTION_COMMAND,  "LocalCommand",        NONE_UNSETS, local_command, NULL),
+    BUILT_KIND(OPTION_APPEND, "SendEnv",          OPTION_MINUS, send_env, NULL, OPTION_CHECK_ENV),
+    BUILT_KIND(OPTION_LIST, "SetEnv",             0, set_env, NULL, OPTION_CHECK_ASSIGNMENT),
+    BUILT_VALUE(           "EscapeChar",          0, "~", client_value_escape_char),
+    BUILT(OPTION_FLAG,     "EnableEscapeCommandline", 0, enable_escape_commandline, "no"),
+    BUILT_VALUE(           "ObscureKeystrokeTiming", 0, "yes", client_value_keystroke_timing),
+    BUILT_KIND(OPTION_LIST, "ChannelTimeout",     NONE_UNSETS, channel_timeout, NULL,
+               OPTION_CHECK_TIMEOUT),
+    BUILT_VALUE(           "ForwardAgent",        0, "no", client_value_forward_agent),
+    BUILT_WORD(            "Tunnel",              0, tunnel, "no", tunnel_words),
+    BUILT_VALUE(           "TunnelDevice",        0, "any:any", client_value_tunnel_device),
 
-    /* not built */
-    ACCEPTED("AddKeysToAgent", 0),
-    ACCEPTED("CanonicalDomains", 0),
-    ACCEPTED("CanonicalizeFallbackLocal", 0),
-    ACCEPTED("CanonicalizeHostname", 0),
-    ACCEPTED("CanonicalizeMaxDots", 0),
-    ACCEPTED("CanonicalizePermittedCNAMEs", 0),
-    ACCEPTED("CASignatureAlgorithms", 0),
-    ACCEPTED("CertificateFile", MANY),
-    ACCEPTED("ChannelTimeout", 0),
-    ACCEPTED("CheckHostIP", 0),
-    ACCEPTED("Compression", 0),
-    ACCEPTED("ControlMaster", 0),
-    ACCEPTED("ControlPath", 0),
-    ACCEPTED("ControlPersist", 0),
-    ACCEPTED("EnableEscapeCommandline", 0),
-    ACCEPTED("EnableSSHKeysign", 0),
-    ACCEPTED("EscapeChar", 0),
-    ACCEPTED("FingerprintHash", 0),
-    ACCEPTED("ForwardAgent", 0),
-    ACCEPTED("ForwardX11", 0),
-    ACCEPTED("ForwardX11Timeout", 0),
-    ACCEPTED("ForwardX11Trusted", 0),
-    ACCEPTED("GSSAPIAuthentication", 0),
-    ACCEPTED("GSSAPIClientIdentity", 0),
-    ACCEPTED("GSSAPIDelegateCredentials", 0),
-    ACCEPTED("GSSAPIKexAlgorithms", 0),
-    ACCEPTED("GSSAPIKeyExchange", 0),
-    ACCEPTED("GSSAPIRenewalForcesRekey", 0),
-    ACCEPTED("GSSAPIServerIdentity", 0),
-    ACCEPTED("GSSAPITrustDns", 0),
-    ACCEPTED("HostbasedAcceptedAlgorithms", 0),
-    ACCEPTED("HostbasedAuthentication", 0),
-    ACCEPTED("IPQoS", 0),
-    ACCEPTED("KbdInteractiveAuthentication", 0),
-    ACCEPTED("KbdInteractiveDevices", 0),
-    ACCEPTED("KnownHostsCommand", TAIL),
-    ACCEPTED("LocalCommand", TAIL),
-    ACCEPTED("LogVerbose", 0),
-    ACCEPTED("NoHostAuthenticationForLocalhost", 0),
-    ACCEPTED("NumberOfPasswordPrompts", 0),
-    ACCEPTED("ObscureKeystrokeTiming", 0),
-    ACCEPTED("PasswordAuthentication", 0),
-    ACCEPTED("PermitLocalCommand", 0),
-    ACCEPTED("PKCS11Provider", 0),
-    ACCEPTED("PreferredAuthentications", 0),
-    ACCEPTED("ProxyUseFdpass", 0),
-    ACCEPTED("RemoteCommand", TAIL),
-    ACCEPTED("SecurityKeyProvider", 0),
-    ACCEPTED("SendEnv", EACH),
-    ACCEPTED("SetEnv", 0),
-    ACCEPTED("SyslogFacility", 0),
-    ACCEPTED("Tag", 0),
-    ACCEPTED("Tunnel", 0),
-    ACCEPTED("TunnelDevice", 0),
-    ACCEPTED("VerifyHostKeyDNS", 0),
-    ACCEPTED("VersionAddendum", TAIL),
-    ACCEPTED("VisualHostKey", 0),
-    ACCEPTED("WarnWeakCrypto", 0),
-    ACCEPTED("XAuthLocation", 0),
+    /* one connection for many */
+    BUILT_WORD(            "ControlMaster",       0, control_master, "no", master_words),
+    BUILT(OPTION_STRING,   "ControlPath",         NONE_UNSETS | OPTION_TILDE, control_path, NULL),
+    BUILT_VALUE(           "ControlPersist",      0, "no", client_value_control_persist),
+
+    /* more of who we are */
+    BUILT(OPTION_APPEND,   "CertificateFile",     FILE_EACH, certificate_files, NULL),
+    BUILT_VALUE(           "AddKeysToAgent",      0, "no", client_value_add_keys_to_agent),
+    BUILT(OPTION_STRING,   "PreferredAuthentications", 0, preferred_authentications, NULL),
+    BUILT(OPTION_FLAG,     "PasswordAuthentication", 0, password_authentication, "yes"),
+    BUILT(OPTION_FLAG,     "KbdInteractiveAuthentication", 0, kbd_interactive_authentication, "yes"),
+    BUILT(OPTION_STRING,   "KbdInteractiveDevices", 0, kbd_interactive_devices, NULL),
+    BUILT_INT(             "NumberOfPasswordPrompts", 0, number_of_password_prompts, "3", 0, INT32_MAX),
+    BUILT(OPTION_STRING,   "SecurityKeyProvider", NONE_UNSETS, security_key_provider, "internal"),
+
+    /* more of who the server is */
+    BUILT(OPTION_FLAG,     "CheckHostIP",         0, check_host_ip, "no"),
+    BUILT_KIND(OPTION_ALGORITHMS, "CASignatureAlgorithms", OPTION_PLAIN, ca_signature_algorithms, NULL,
+               ALGO_NAMES_HOST_KEY),
+    BUILT_WORD(            "FingerprintHash",     0, fingerprint_hash, "SHA256", option_hash_words),
+    BUILT(OPTION_FLAG,     "VisualHostKey",       0, visual_host_key, "no"),
+    BUILT_WORD(            "VerifyHostKeyDNS",    0, verify_host_key_dns, "no", answer_words),
+    BUILT(OPTION_COMMAND,  "KnownHostsCommand",   NONE_UNSETS, known_hosts_command, NULL),
+    BUILT_KIND(OPTION_LIST, "RevokedHostKeys",    NONE_UNSETS | OPTION_TILDE | OPTION_RESTRICTS,
+               revoked_host_keys, NULL, OPTION_CHECK_ALONE),
+    BUILT(OPTION_FLAG,     "NoHostAuthenticationForLocalhost", 0,
+                           no_host_authentication_for_localhost, "no"),
+    BUILT(OPTION_LIST,     "WarnWeakCrypto",      0, warn_weak_crypto, NULL),
+    BUILT_INT(             "RequiredRSASize",     OPTION_RESTRICTS, required_rsa_size, "1024", 0,
+                           INT32_MAX),
+
+    /* more of how to get there */
+    BUILT(OPTION_STRING,   "BindInterface",       OPTION_RESTRICTS, bind_interface, NULL),
+    BUILT(OPTION_FLAG,     "ProxyUseFdpass",      0, proxy_use_fdpass, "no"),
+    BUILT(OPTION_QOS,      "IPQoS",               0, ip_qos, "ef none"),
+    BUILT_KIND(OPTION_COMMAND, "VersionAddendum", NONE_UNSETS, version_addendum, NULL,
+               OPTION_CHECK_ADDENDUM),
+    BUILT(OPTION_STRING,   "RefuseConnection",    OPTION_RESTRICTS, refuse_connection, NULL),
+    BUILT(OPTION_STRING,   "Tag",                 0, tag, NULL),
+    BUILT_WORD(            "CanonicalizeHostname", 0, canonicalize_hostname, "no", canonicalize_words),
+    BUILT(OPTION_LIST,     "CanonicalDomains",    NONE_UNSETS, canonical_domains, NULL),
+    BUILT(OPTION_FLAG,     "CanonicalizeFallbackLocal", 0, canonicalize_fallback_local, "yes"),
+    BUILT_INT(             "CanonicalizeMaxDots", 0, canonicalize_max_dots, "1", 0, INT32_MAX),
+    BUILT(OPTION_LIST,     "CanonicalizePermittedCNAMEs", NONE_UNSETS, canonicalize_permitted_cnames,
+                           NULL),
+    BUILT_WORD(            "SyslogFacility",      0, syslog_facility, "USER", option_facility_words),
+    BUILT(OPTION_LIST,     "LogVerbose",          NONE_UNSETS, log_verbose, NULL),
+
+    /* no part of adit */
+    IDLE("EnableSSHKeysign",          0, "no", OPTION_CHECK_FLAG),
+    IDLE("ForwardX11",                0, "no", OPTION_CHECK_FLAG),
+    IDLE("ForwardX11Timeout",         0, "1200", OPTION_CHECK_NONE),
+    IDLE("ForwardX11Trusted",         0, "yes", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIAuthentication",      0, "no", OPTION_CHECK_FLAG),
+    ACCEPTED("GSSAPIClientIdentity",  0),
+    IDLE("GSSAPIDelegateCredentials", 0, "no", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIKexAlgorithms",       0, GSS_KEX, OPTION_CHECK_NONE),
+    IDLE("GSSAPIKeyExchange",         0, "no", OPTION_CHECK_FLAG),
+    IDLE("GSSAPIRenewalForcesRekey",  0, "no", OPTION_CHECK_FLAG),
+    ACCEPTED("GSSAPIServerIdentity",  0),
+    IDLE("GSSAPITrustDns",            0, "no", OPTION_CHECK_FLAG),
+    BUILT_KIND(OPTION_ALGORITHMS, "HostbasedAcceptedAlgorithms", 0, hostbased_accepted_algorithms,
+               NULL, ALGO_NAMES_HOST_KEY),
+    IDLE("HostbasedAuthentication",   0, "no", OPTION_CHECK_FLAG),
+    ACCEPTED("PKCS11Provider",        0),
+    IDLE("XAuthLocation",             0, "/usr/bin/xauth", OPTION_CHECK_NONE),
 
     /* other spellings */
     ALIAS("ChallengeResponseAuthentication", "KbdInteractiveAuthentication"),

@@ -417,6 +417,19 @@ static char *list_item(const struct parse *p, const char *text)
     return mem_printf("%s*:%s", is_negated ? "!" : "", text + (is_negated ? 1 : 0));
 }
 
+/* "-LC_*" of SendEnv: what was named before and fits is taken back. */
+static void remove_items(struct string_list *list, const char *pattern)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (match_is_pattern(list->items[i], pattern))
+            mem_free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
 static enum err parse_list(const struct parse *p)
 {
     /* Without a place it is a default, and defaults of one-word options name several files. */
@@ -432,7 +445,9 @@ static enum err parse_list(const struct parse *p)
         char *item CLEANUP(mem_cleanup) = list_item(p, p->line->words[i].text);
         if (p->row->kind == OPTION_CHECK_ASSIGNMENT && has_name(list, item))
             continue; /* the first value of a name wins */
-        if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, item))
+        if ((p->row->flags & OPTION_MINUS) && item[0] == '-')
+            remove_items(list, item + 1);
+        else if (!(p->row->flags & OPTION_UNIQUE) || !has_item(list, item))
             string_list_add(list, item);
     }
     return OK;
@@ -675,6 +690,9 @@ static void remark(const struct parse *p, const char *text)
                    "%s is not built yet and does NOT do what it says: doc/sshd_config.md has what "
                    "happens instead",
                    p->row->name);
+    else if (p->row->type == OPTION_ACCEPTED && p->scope == OPTION_CLIENT)
+        report_add(p->report, REPORT_NOTE, p->place, p->row->name,
+                   "%s is no part of adit: it is accepted and has no effect", p->row->name);
     else if (p->row->type == OPTION_ACCEPTED)
         report_add(p->report, REPORT_NOTE, p->place, p->row->name,
                    "%s is accepted and has no effect yet", p->row->name);
@@ -768,6 +786,18 @@ static enum err parse_qos(const struct parse *p)
     return OK;
 }
 
+/* A kind of its own: its row's reader. */
+static enum err parse_own(const struct parse *p)
+{
+    size_t bad = 0;
+    struct escaped room;
+    TRY(need_words(p, 1, SIZE_MAX));
+    if (p->row->value->read(p->field, p->line, &bad))
+        return OK;
+    return fail(p, bad, "%s takes %s, not \"%s\"", p->row->name, p->row->value->takes,
+                bad < p->line->count ? shown(p, bad, &room) : "");
+}
+
 /* "name command ...". A name that is there already keeps its command: the first one wins. */
 static enum err parse_subsystem(const struct parse *p)
 {
@@ -840,6 +870,8 @@ static enum err parse_value(const struct parse *p)
         return parse_block_size(p);
     case OPTION_QOS:
         return parse_qos(p);
+    case OPTION_VALUE:
+        return parse_own(p);
     }
     return ERR_BUG;
 }

@@ -14,6 +14,8 @@ extern const size_t option_server_row_count;
 
 extern const struct option_word option_log_level_words[];
 extern const struct option_word option_family_words[];
+extern const struct option_word option_facility_words[];
+extern const struct option_word option_hash_words[];
 
 /* Rows read: what kind, how it is written, where it is kept, what it is when it is not set. */
 #define ACCEPTED(name_, flags_)                                                                    \
@@ -66,6 +68,13 @@ extern const struct option_word option_family_words[];
     {                                                                                              \
         .name = (name_), .type = (type_), .flags = (flags_), .offset = AT(field_),                 \
         .fallback = (fallback_), .kind = (int)(kind_)                                              \
+    }
+
+/* A value that reads and prints itself (config/client_value.h). */
+#define BUILT_VALUE(name_, flags_, fallback_, value_)                                              \
+    {                                                                                              \
+        .name = (name_), .type = OPTION_VALUE, .flags = (flags_), .fallback = (fallback_),         \
+        .value = &(value_)                                                                         \
     }
 
 #endif

@@ -40,12 +40,12 @@ static const struct option_word compression_words[] = {
     {"no", COMPRESSION_NO}, {"false", COMPRESSION_NO},
     {NULL, 0},
 };
-static const struct option_word hash_words[] = {
+const struct option_word option_hash_words[] = {
     {"SHA256", FINGERPRINT_SHA256}, {"MD5", FINGERPRINT_MD5}, {"SHA1", FINGERPRINT_SHA1},
     {"SHA384", FINGERPRINT_SHA384}, {"SHA512", FINGERPRINT_SHA512},
     {NULL, 0},
 };
-static const struct option_word facility_words[] = {
+const struct option_word option_facility_words[] = {
     {"DAEMON", 3}, {"USER", 1}, {"AUTH", 4}, {"AUTHPRIV", 10}, /* RFC 5424 6.2.1 */
     {"LOCAL0", 16}, {"LOCAL1", 17}, {"LOCAL2", 18}, {"LOCAL3", 19},
     {"LOCAL4", 20}, {"LOCAL5", 21}, {"LOCAL6", 22}, {"LOCAL7", 23},
@@ -100,9 +100,9 @@ const struct option_row option_server_rows[] = {
     BUILT(OPTION_STRING,   "PidFile",           0, pid_file, "/run/sshd.pid"),
     BUILT_WORD(            "LogLevel",          MATCH, log_level, "INFO", option_log_level_words),
     BUILT_WORD(            "LogFormat",         0, log_format, "text", format_words), /* ours */
-    BUILT_WORD(            "SyslogFacility",    0, syslog_facility, "AUTH", facility_words),
+    BUILT_WORD(            "SyslogFacility",    0, syslog_facility, "AUTH", option_facility_words),
     BUILT_KIND(OPTION_LIST, "LogVerbose",       MATCH, log_verbose, NULL, OPTION_CHECK_ALONE),
-    BUILT_WORD(            "FingerprintHash",   0, fingerprint_hash, "SHA256", hash_words),
+    BUILT_WORD(            "FingerprintHash",   0, fingerprint_hash, "SHA256", option_hash_words),
     BUILT_WORD(            "Isolation",         MATCH, isolation, "auto", isolation_words), /* ours */
 
     /* who may log in */

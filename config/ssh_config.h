@@ -8,8 +8,10 @@
 #define ADIT_CONFIG_SSH_CONFIG_H
 
 #include "base/log.h"
+#include "config/client_value.h"
 #include "config/forward_spec.h"
 #include "config/option.h"
+#include "config/server_value.h"
 #include "config/source.h"
 
 enum address_family {
@@ -49,6 +51,49 @@ enum no_yes_ask {
     ANSWER_NO,
     ANSWER_YES,
     ANSWER_ASK,
+};
+
+enum control_master {
+    CONTROL_NO,
+    CONTROL_YES,
+    CONTROL_ASK,
+    CONTROL_AUTO,
+    CONTROL_AUTO_ASK,
+};
+
+enum forward_agent {
+    AGENT_FORWARD_NO,
+    AGENT_FORWARD_YES,
+    AGENT_FORWARD_PATH, /* the socket of forward_agent_path, not $SSH_AUTH_SOCK's */
+};
+
+enum add_keys_to_agent {
+    ADD_KEYS_NO,
+    ADD_KEYS_YES,
+    ADD_KEYS_ASK,     /* before each */
+    ADD_KEYS_CONFIRM, /* the agent asks before each use */
+};
+
+/* Bits. */
+enum tunnel_mode {
+    TUNNEL_NO = 0,
+    TUNNEL_POINT_TO_POINT = 1,
+    TUNNEL_ETHERNET = 2,
+    TUNNEL_YES = 3, /* aditd's PermitTunnel: both */
+};
+
+enum fingerprint_hash {
+    FINGERPRINT_MD5,
+    FINGERPRINT_SHA1,
+    FINGERPRINT_SHA256,
+    FINGERPRINT_SHA384,
+    FINGERPRINT_SHA512,
+};
+
+enum canonicalize_hostname {
+    CANONICALIZE_NO,
+    CANONICALIZE_YES,
+    CANONICALIZE_ALWAYS,
 };
 
 /* Strings are owned. After client_options_load every field holds its value or OpenSSH's default. */
@@ -92,13 +137,62 @@ struct client_options {
     char *pubkey_accepted_algorithms;
     enum pubkey_authentication pubkey_authentication;
     struct rekey_limit rekey_limit;
-    char *proxy_jump;     /* NULL or "none": none; hops by commas, without "ssh://" */
-    char *proxy_command;  /* NULL or "none": none; % tokens not expanded */
+    char *proxy_jump;     /* NULL: none; hops by commas, without "ssh://" */
+    char *proxy_command;  /* NULL: none; % tokens not expanded */
     char *ignore_unknown; /* NULL or a pattern list */
     bool fork_after_authentication;
     bool stdin_null;
     enum session_type session_type;
     enum request_tty request_tty;
+    bool compression;
+    bool permit_local_command;
+    char *local_command;  /* NULL: none; % tokens not expanded */
+    char *remote_command; /* NULL: none; % tokens not expanded */
+    char *tag;            /* NULL: none */
+    enum control_master control_master;
+    char *control_path; /* NULL: none; % tokens not expanded */
+    struct control_persist control_persist;
+    int escape_char; /* a byte's value; -1: none */
+    bool enable_escape_commandline;
+    struct string_list send_env; /* patterns of names */
+    struct string_list set_env;  /* "NAME=VALUE", each name once; tokens not expanded */
+    enum forward_agent forward_agent;
+    char *forward_agent_path; /* with AGENT_FORWARD_PATH: a path, or "$VARIABLE" */
+    enum add_keys_to_agent add_keys_to_agent;
+    uint32_t add_keys_lifetime_s;         /* 0: for ever */
+    struct string_list certificate_files; /* as written */
+    char *ca_signature_algorithms;        /* final comma list */
+    char *preferred_authentications;      /* comma list; NULL: the usual order */
+    bool password_authentication, kbd_interactive_authentication;
+    char *kbd_interactive_devices; /* comma list; NULL: none */
+    int number_of_password_prompts;
+    int required_rsa_size;       /* bits */
+    char *security_key_provider; /* NULL: none; "internal" */
+    bool check_host_ip;
+    enum fingerprint_hash fingerprint_hash;
+    bool visual_host_key;
+    enum no_yes_ask verify_host_key_dns;
+    char *known_hosts_command;            /* NULL: none; % tokens not expanded */
+    struct string_list revoked_host_keys; /* as written */
+    bool no_host_authentication_for_localhost;
+    struct string_list warn_weak_crypto; /* words as written; empty: the default, yes */
+    enum tunnel_mode tunnel;
+    int tunnel_local, tunnel_remote; /* TUNNEL_UNIT_ANY */
+    char *bind_interface;            /* NULL: none */
+    bool proxy_use_fdpass;
+    struct ip_qos ip_qos;
+    char *version_addendum;             /* NULL: none */
+    char *refuse_connection;            /* NULL: none; the sentence to refuse with */
+    struct string_list channel_timeout; /* "TYPE=TIME" */
+    char *obscure_keystroke_timing;     /* "yes", "no", "interval:80" */
+    int syslog_facility;                /* its number in RFC 5424 */
+    struct string_list log_verbose;
+    enum canonicalize_hostname canonicalize_hostname;
+    struct string_list canonical_domains;
+    bool canonicalize_fallback_local;
+    int canonicalize_max_dots;
+    struct string_list canonicalize_permitted_cnames; /* "SOURCES:TARGETS" */
+    char *hostbased_accepted_algorithms;              /* printed only */
 };
 
 void client_options_init(struct client_options *o);

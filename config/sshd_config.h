@@ -27,14 +27,6 @@ enum forwarding_allowed {
     FORWARDING_ALL = 3,
 };
 
-/* Bits. */
-enum tunnel_allowed {
-    TUNNEL_NO = 0,
-    TUNNEL_POINT_TO_POINT = 1,
-    TUNNEL_ETHERNET = 2,
-    TUNNEL_YES = 3,
-};
-
 enum permit_root_login {
     ROOT_NO,
     ROOT_FORCED_COMMANDS_ONLY,
@@ -45,14 +37,6 @@ enum permit_root_login {
 enum compression {
     COMPRESSION_NO,
     COMPRESSION_DELAYED, /* once the user has logged in */
-};
-
-enum fingerprint_hash {
-    FINGERPRINT_MD5,
-    FINGERPRINT_SHA1,
-    FINGERPRINT_SHA256,
-    FINGERPRINT_SHA384,
-    FINGERPRINT_SHA512,
 };
 
 /* Bits. */
@@ -113,7 +97,7 @@ struct server_options {
     uint32_t stream_local_bind_mask; /* umask(2) of the sockets that are bound */
     bool stream_local_bind_unlink;   /* remove a stale socket before */
     bool allow_agent_forwarding;
-    enum tunnel_allowed permit_tunnel;
+    enum tunnel_mode permit_tunnel;
     bool disable_forwarding;          /* overrides all forwarding switches above and below */
     struct string_list permit_open;   /* "any" or "none" alone, or host:port, "*" on either side */
     struct string_list permit_listen; /* the same; a bare port became "*:port" */
