@@ -149,8 +149,8 @@ static const char *const mac_known[] = {
     NULL,
 };
 
-static const char *const compression_built[] = {"none", NULL};
-static const char *const compression_known[] = {"zlib@openssh.com", "zlib", NULL};
+static const char *const compression_built[] = {"none", "zlib@openssh.com", NULL};
+static const char *const compression_known[] = {"zlib", NULL};
 static const char *const nothing[] = {NULL};
 
 static const struct algo_set sets[] = {

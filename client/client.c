@@ -320,6 +320,8 @@ static void client_setup(struct client *c)
         .host_key = c->host_key_algorithms,
         .cipher = o->ciphers,
         .mac = o->macs,
+        .compression = o->compression ? "zlib@openssh.com,none" : "none,zlib@openssh.com",
+        .hold_rekey = true, /* new keys wait for the login, as with every other client */
         .rekey_bytes = o->rekey_limit.bytes,
         .rekey_interval_ms = (uint64_t)o->rekey_limit.seconds * MS_PER_S,
     };

@@ -119,6 +119,7 @@ static bool take(struct login *l, const struct transport_event *e, struct login_
     case TRANSPORT_REKEYED:
     case TRANSPORT_BANNER:
     case TRANSPORT_SERVER_KEY:
+    case TRANSPORT_FLUSH:
     case TRANSPORT_NONE:
         return false;
     }

@@ -43,6 +43,7 @@ void server_transport_init(struct server_transport *t, const struct server_keys 
         .host_key = t->host_key,
         .cipher = options->ciphers,
         .mac = options->macs,
+        .compression = options->compression == COMPRESSION_NO ? "none" : "none,zlib@openssh.com",
         .host_keys = keys->keys,
         .host_key_count = keys->count,
         .server_sig_algs = AUTH_SERVER_SIG_ALGS,

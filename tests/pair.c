@@ -41,15 +41,18 @@ static void end_start(struct pair_end *e, struct pair *p, bool is_server)
         .host_key = o->host_key ? o->host_key : ALL_SIGN,
         .cipher = o->cipher ? o->cipher : ALL_CIPHERS,
         .mac = o->mac ? o->mac : ALL_MACS,
+        .compression = o->codec ? "zlib@openssh.com" : NULL,
         .host_keys = is_server ? &p->host_key_row : NULL,
         .host_key_count = is_server ? 1 : 0,
         .server_sig_algs = ALL_SIGN,
         .rekey_bytes = o->rekey_bytes,
-        .hold_rekey = is_server,
+        /* New keys while SUCCESS travels would begin compression in the wrong packet. */
+        .hold_rekey = is_server || o->codec,
     };
     if (is_server)
         e->config.host_key = sign_algo_for(pubkey_kind(privkey_pubkey(p->host_key)))->name;
     e->transport = transport_new(&e->config, p->now_ms);
+    transport_set_codec(e->transport, o->codec);
     transport_begin(e->transport);
     struct conn_config conn = {.window = o->window};
     e->conn = conn_new(&conn);
@@ -140,6 +143,7 @@ static void client_auth_event(struct pair_end *e, struct auth_client_event *even
         buf_done(&signature);
     } else if (event->kind == AUTH_CLIENT_SUCCESS) {
         transport_set_authenticated(e->transport);
+        transport_hold_rekey(e->transport, false);
         e->is_up = true;
     } else if (event->kind == AUTH_CLIENT_FAILED) {
         end_failed(e, (struct fault){ERR_DENIED, SSH_DISCONNECT_BY_APPLICATION, "no more keys"});
@@ -378,6 +382,7 @@ static void serve(struct pair_end *e, struct transport_event *event)
     case TRANSPORT_IDENT:
     case TRANSPORT_REKEYED:
     case TRANSPORT_DEBUG:
+    case TRANSPORT_FLUSH:
         break;
     }
 }
@@ -432,6 +437,7 @@ static void hand_over(struct pair_end *e)
     assert_ok(transport_import(&copy, &e->config, buf_slice(&record), e->pair->now_ms));
     transport_free(e->transport);
     e->transport = copy;
+    transport_set_codec(copy, e->pair->options.codec);
     transport_hold_rekey(e->transport, false);
     buf_done(&record);
     e->exports++;

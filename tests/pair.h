@@ -27,6 +27,7 @@ struct pair_options {
     bool distrust;        /* the client does not trust the host key */
     size_t stream_bytes;  /* sent each way on each channel */
     uint32_t window;      /* 0: the default */
+    const struct transport_codec *codec; /* NULL: nothing is compressed */
     uint64_t seed;
 };
 

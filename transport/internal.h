@@ -28,6 +28,8 @@
 #define OUTPUT_CONTROL_RESERVE (192 * 1024) /* what the data path leaves for control messages */
 #define HELD_MAX               (64 * 1024)
 #define DATA_SLOTS_MAX         64
+#define UNPACKED_MAX           (1024 * 1024) /* payloads of one FLUSH */
+#define PACKING_SLACK          1024          /* more than packing can make a payload grow */
 
 #define KEX_DEADLINE_MS 60000
 #define REKEY_PACKETS   (1u << 31)
@@ -64,6 +66,7 @@ struct kex {
     const char *host_key_type;             /* inside the blob */
     const struct algo_cipher *cipher_c2s, *cipher_s2c;
     const struct algo_mac *mac_c2s, *mac_s2c;
+    bool packs_c2s, packs_s2c; /* zlib@openssh.com was agreed */
     struct kex_client *client;
     struct buf prime, generator, group_text; /* of a group exchange; the text is hashed */
     struct buf server_public;                /* kept between question and answer */
@@ -75,6 +78,16 @@ struct kex {
 
 enum ident_state { IDENT_WAIT, IDENT_DONE };
 
+/* Compression (packing.c). It runs from the login on, in the directions that agreed to it. */
+struct packing {
+    const struct transport_codec *codec;
+    bool send, recv;     /* agreed, under the keys in use */
+    void *pack, *unpack; /* NULL: no packet needed them yet */
+    struct buf plain;    /* the data path's slots, to be packed into the output */
+    struct buf unpacked; /* of fixed size while in use: payload slices point into it */
+    bool is_full;        /* FLUSH was said: `unpacked` is begun anew */
+};
+
 /* Where transport_next stands with events that are not simply the next packet. */
 struct transport {
     struct transport_config config;
@@ -83,6 +96,7 @@ struct transport {
     struct buf in, out;
     struct buf held; /* control messages of our own (PONG) that an exchange holds back */
     struct packet_state send, recv;
+    struct packing packing;
 
     enum ident_state ident;
     unsigned banner_lines;
@@ -137,6 +151,23 @@ enum err packet_seal(struct packet_state *s, struct rng *rng, uint8_t *at,
 enum err packet_open(struct packet_state *s, struct buf *in, size_t max_length,
                      struct slice *payload, struct fault *fault) MUST_USE;
 void packet_state_done(struct packet_state *s);
+
+/* packing.c */
+void packing_init(struct packing *p);
+void packing_done(struct packing *p);
+void packing_trim(struct packing *p);
+bool packing_sends(const struct transport *t); /* what is sent now goes through pack */
+bool packing_receives(const struct transport *t);
+/* New keys came into use: a direction's context ends with the old ones. */
+void packing_renew_send(struct transport *t, bool agreed);
+void packing_renew_recv(struct transport *t, bool agreed);
+/* Packs the payload and seals it at the output's end. Failure ends the transport. */
+void packing_seal(struct transport *t, struct slice payload);
+/* Whether another payload fits in before FLUSH. */
+bool packing_has_room(const struct packing *p);
+/* Replaces the payload by what was packed in it. False: the transport has failed. */
+bool packing_open(struct transport *t, struct slice *payload);
+const char *packing_name(bool agreed);
 
 /* kex.c */
 void kex_start(struct transport *t); /* our KEXINIT */

@@ -23,7 +23,7 @@ static const char no_kex[] = "no key exchange algorithm in common";
 static const char no_host_key[] = "no host key algorithm in common";
 static const char no_cipher[] = "no cipher in common";
 static const char no_mac[] = "no MAC in common";
-static const char no_compression[] = "no compression in common (only \"none\" is built)";
+static const char no_compression[] = "no compression in common";
 static const char bad_public[] =
     "the peer's key exchange value is not valid (RFC 8731 3, RFC 5656 4)";
 static const char bad_signature[] = "the server's signature over the key exchange does not hold";
@@ -63,11 +63,11 @@ void kex_start(struct transport *t)
     CLEANUP(mem_cleanup) char *kex_names = mem_printf("%s%s", t->config.kex, extra);
     struct slice cipher = slice_text(t->config.cipher);
     struct slice mac = slice_text(t->config.mac);
-    struct slice none = slice_text("none");
+    struct slice packing = slice_text(t->config.compression ? t->config.compression : "none");
     struct msg_kexinit m = {
         .cookie = slice_of(cookie, sizeof(cookie)),
         .lists = {slice_text(kex_names), slice_text(t->config.host_key), cipher, cipher, mac, mac,
-                  none, none, SLICE_NONE, SLICE_NONE},
+                  packing, packing, SLICE_NONE, SLICE_NONE},
     };
     struct writer w;
     buf_clear(&k->our_init);
@@ -116,9 +116,11 @@ static bool choose_direction(struct transport *t, const struct msg_kexinit *ours
     }
     *(c2s ? &k->cipher_c2s : &k->cipher_s2c) = cipher;
     *(c2s ? &k->mac_c2s : &k->mac_s2c) = mac;
-    log_debug("kex: %s cipher: %s MAC: %s compression: none",
+    bool packs = !slice_is(name, "none");
+    *(c2s ? &k->packs_c2s : &k->packs_s2c) = packs;
+    log_debug("kex: %s cipher: %s MAC: %s compression: %s",
               c2s ? "client->server" : "server->client", cipher->name,
-              mac ? mac->name : "<implicit>");
+              mac ? mac->name : "<implicit>", packing_name(packs));
     return true;
 }
 
@@ -384,6 +386,8 @@ static void note_names(struct transport *t)
         .recv_cipher = recv->name,
         .send_mac = send_mac ? send_mac->name : "<implicit>",
         .recv_mac = recv_mac ? recv_mac->name : "<implicit>",
+        .send_compression = packing_name(c2s_is_send ? k->packs_c2s : k->packs_s2c),
+        .recv_compression = packing_name(c2s_is_send ? k->packs_s2c : k->packs_c2s),
     };
 }
 
@@ -446,6 +450,7 @@ static void send_newkeys(struct transport *t)
     send.sequence = t->strict ? 0 : t->send.sequence;
     packet_state_done(&t->send);
     t->send = send;
+    packing_renew_send(t, is_server(t) ? k->packs_s2c : k->packs_c2s);
     log_debug("SSH2_MSG_NEWKEYS sent");
     note_names(t);
     buf_done(&k->secret);
@@ -469,6 +474,7 @@ static void on_newkeys(struct transport *t, struct slice payload)
     packet_state_done(&t->recv);
     t->recv = k->next_recv;
     k->next_recv = (struct packet_state){0};
+    packing_renew_recv(t, is_server(t) ? k->packs_c2s : k->packs_s2c);
     t->recv_secured = true;
     t->exchanges++;
     t->last_exchange_ms = t->now_ms;

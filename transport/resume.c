@@ -8,7 +8,7 @@
 #include "crypto/legacy.h"
 #include "transport/internal.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define EXCHANGES_MAX                                                                              \
     (UINT64_C(1) << 32) /* a rekey a second for a century: above it the count could wrap */
 
@@ -16,7 +16,7 @@ bool transport_may_export(const struct transport *t)
 {
     return t->ident == IDENT_DONE && t->kex.state == KEX_IDLE && t->exchanges > 0 &&
            buf_len(&t->out) == 0 && buf_len(&t->held) == 0 && !t->failed && !t->disconnected &&
-           !t->say_secured && !t->say_rekeyed;
+           !t->say_secured && !t->say_rekeyed && !t->packing.pack && !t->packing.unpack;
 }
 
 static void write_direction(struct writer *w, const struct packet_state *s)
@@ -58,6 +58,8 @@ enum err transport_export(struct transport *t, struct buf *record)
     writer_text(&w, t->peer_sig_algs ? t->peer_sig_algs : "");
     write_direction(&w, &t->send);
     write_direction(&w, &t->recv);
+    writer_bool(&w, t->packing.send);
+    writer_bool(&w, t->packing.recv);
     writer_string(&w, buf_slice(&t->in)); /* not decrypted yet */
     return writer_done(&w);
 }
@@ -153,6 +155,8 @@ static void read_record(struct transport *t, struct reader *r)
     }
     read_direction(t, r, &t->send, &t->names.send_cipher, &t->names.send_mac);
     read_direction(t, r, &t->recv, &t->names.recv_cipher, &t->names.recv_mac);
+    packing_renew_send(t, reader_bool(r));
+    packing_renew_recv(t, reader_bool(r));
     if (t->authenticated)
         t->in.cap = INPUT_MAX;
     if (buf_append_slice(&t->in, reader_string(r)) != OK)

@@ -29,8 +29,14 @@ struct transport *transport_new(const struct transport_config *config, uint64_t 
     buf_init(&t->out, OUTPUT_MAX);
     buf_init(&t->held, HELD_MAX);
     buf_init(&t->server_key, PUBKEY_BLOB_MAX);
+    packing_init(&t->packing);
     kex_done(&t->kex);
     return t;
+}
+
+void transport_set_codec(struct transport *t, const struct transport_codec *codec)
+{
+    t->packing.codec = codec;
 }
 
 void transport_begin(struct transport *t)
@@ -49,6 +55,7 @@ void transport_free(struct transport *t)
     kex_done(&t->kex);
     packet_state_done(&t->send);
     packet_state_done(&t->recv);
+    packing_done(&t->packing);
     buf_done(&t->in);
     buf_done(&t->out);
     buf_done(&t->held);
@@ -67,6 +74,7 @@ enum err transport_recv_room(struct transport *t, size_t want, struct iovec *roo
         return ERR_LIMIT;
     size_t n = MAX(MIN(want, t->in.cap - length), 1);
     uint8_t *at;
+    buf_clear(&t->packing.unpacked);
     TRY(buf_reserve(&t->in, n, &at));
     *room = (struct iovec){at, n};
     return OK;
@@ -79,8 +87,10 @@ void transport_recv_commit(struct transport *t, size_t n)
 
 void transport_trim(struct transport *t)
 {
-    if (buf_len(&t->in) == 0)
+    if (buf_len(&t->in) == 0) {
         buf_done(&t->in);
+        packing_trim(&t->packing);
+    }
     if (buf_len(&t->out) == 0)
         buf_done(&t->out);
 }
@@ -93,6 +103,10 @@ void transport_seal(struct transport *t, struct slice payload)
     t->slots = 0; /* a reservation of the data path does not outlive another packet */
     if (t->failed)
         return;
+    if (packing_sends(t)) {
+        packing_seal(t, payload);
+        return;
+    }
     if (buf_reserve(&t->out, packet_wire_len(&t->send, payload.len), &at) != OK) {
         transport_fail(t, ERR_LIMIT, SSH_DISCONNECT_NONE, not_read);
         return;
@@ -123,7 +137,8 @@ enum err transport_send(struct transport *t, struct slice payload)
 {
     if (!transport_may_send(t))
         return ERR_AGAIN;
-    if (buf_len(&t->out) + packet_wire_len(&t->send, payload.len) > t->out.cap)
+    size_t more = packing_sends(t) ? PACKING_SLACK : 0;
+    if (buf_len(&t->out) + packet_wire_len(&t->send, payload.len + more) > t->out.cap)
         return ERR_LIMIT;
     transport_seal(t, payload);
     rekey_if_due(t);
@@ -157,6 +172,12 @@ static void send_held(struct transport *t)
 
 /* ---- the data path ---- */
 
+/* Sealed in place, or packed from somewhere else. */
+static struct buf *slots_of(struct transport *t)
+{
+    return packing_sends(t) ? &t->packing.plain : &t->out;
+}
+
 int transport_data_room(struct transport *t, size_t head, size_t max_data, size_t total,
                         struct iovec *room, int count)
 {
@@ -171,7 +192,8 @@ int transport_data_room(struct transport *t, size_t head, size_t max_data, size_
     size_t slots = (total + max_data - 1) / max_data;
     slots = MIN(MIN(slots, fit), (size_t)MIN(count, DATA_SLOTS_MAX));
     uint8_t *at;
-    if (slots == 0 || buf_reserve(&t->out, slots * stride, &at) != OK)
+    struct buf *where = slots_of(t);
+    if (slots == 0 || buf_reserve(where, slots * stride, &at) != OK)
         return 0;
     size_t left = total;
     for (size_t i = 0; i < slots; i++) {
@@ -189,7 +211,29 @@ int transport_data_room(struct transport *t, size_t head, size_t max_data, size_
 uint8_t *transport_data_head(struct transport *t, int i)
 {
     CHECK(i >= 0 && i < t->slots);
-    return t->out.data + t->out.end + (size_t)i * t->slot_stride + PACKET_HEAD;
+    const struct buf *where = slots_of(t);
+    return where->data + where->end + (size_t)i * t->slot_stride + PACKET_HEAD;
+}
+
+/* Seals in place what is in slot 0 behind the output's end. */
+static enum err seal_slot(struct transport *t, size_t payload_len)
+{
+    uint8_t *at = t->out.data + t->out.end;
+    size_t wire_len = packet_wire_len(&t->send, payload_len);
+    if (packet_seal(&t->send, t->config.rng, at, payload_len) != OK) {
+        transport_fail(t, ERR_CRYPTO, SSH_DISCONNECT_NONE, seal_failed);
+        return ERR_CRYPTO;
+    }
+    buf_commit(&t->out, wire_len);
+    return OK;
+}
+
+static enum err pack_slot(struct transport *t, int i, size_t payload_len)
+{
+    const struct buf *plain = &t->packing.plain;
+    const uint8_t *at = plain->data + plain->end + (size_t)i * t->slot_stride + PACKET_HEAD;
+    packing_seal(t, slice_of(at, payload_len));
+    return t->failed ? t->fault.code : OK;
 }
 
 enum err transport_data_commit(struct transport *t, size_t n)
@@ -199,13 +243,10 @@ enum err transport_data_commit(struct transport *t, size_t n)
     CHECK(transport_may_send(t));
     for (int i = 0; i < slots && n; i++) {
         size_t data = MIN(n, t->slot_data);
-        uint8_t *at = t->out.data + t->out.end;
-        size_t wire_len = packet_wire_len(&t->send, t->slot_head + data);
-        if (packet_seal(&t->send, t->config.rng, at, t->slot_head + data) != OK) {
-            transport_fail(t, ERR_CRYPTO, SSH_DISCONNECT_NONE, seal_failed);
-            return ERR_CRYPTO;
-        }
-        buf_commit(&t->out, wire_len);
+        if (packing_sends(t))
+            TRY(pack_slot(t, i, t->slot_head + data));
+        else
+            TRY(seal_slot(t, t->slot_head + data));
         n -= data;
     }
     CHECK(n == 0);
@@ -348,6 +389,8 @@ static bool take_packet(struct transport *t, struct transport_event *event)
     }
     if (!count_early(t, payload.len))
         return true;
+    if (packing_receives(t) && !packing_open(t, &payload))
+        return true;
     enum transport_role peer =
         t->config.role == TRANSPORT_CLIENT ? TRANSPORT_SERVER : TRANSPORT_CLIENT;
     uint8_t number = payload.ptr[0];
@@ -407,6 +450,18 @@ static bool is_asking(const struct transport *t)
     return t->kex.state == KEX_WAIT_TRUST || t->kex.state == KEX_WAIT_SIGNATURE;
 }
 
+/* A little input may unpack to much: in bounded pieces, each served before the next. */
+static bool say_flush(struct transport *t, struct transport_event *event)
+{
+    struct packing *p = &t->packing;
+    if (p->is_full)
+        buf_clear(&p->unpacked);
+    p->is_full = !packing_has_room(p);
+    if (p->is_full)
+        event->kind = TRANSPORT_FLUSH;
+    return p->is_full;
+}
+
 void transport_next(struct transport *t, struct transport_event *event, uint64_t now_ms)
 {
     t->now_ms = now_ms;
@@ -427,6 +482,8 @@ void transport_next(struct transport *t, struct transport_event *event, uint64_t
                 return;
             continue;
         }
+        if (packing_receives(t) && say_flush(t, event))
+            return;
         if (!take_packet(t, event))
             break;
     }

@@ -31,6 +31,24 @@ struct transport_host_key {
 char *transport_host_key_algorithms(const struct transport_host_key *keys, size_t count,
                                     const char *wanted) MUST_USE;
 
+/*
+ * How zlib@openssh.com packs payloads (RFC 4253 6.2: one context a direction, begun anew by each
+ * key exchange). It comes from above, so that a program which ends at the login holds no zlib. A
+ * state belongs to the transport, which makes it when the first packet needs it.
+ */
+struct transport_codec {
+    void *(*pack_new)(void);
+    void (*pack_free)(void *state);
+    /* The most that n bytes can become. */
+    size_t (*pack_bound)(void *state, size_t n);
+    /* Packs all of from, flushed. *n: bytes written to `to`, which has `room` >= the bound. */
+    enum err (*pack)(void *state, struct slice from, uint8_t *to, size_t room, size_t *n);
+    void *(*unpack_new)(void);
+    void (*unpack_free)(void *state);
+    /* Hostile bytes. ERR_LIMIT: more than room would come out; ERR_FORMAT: damaged. */
+    enum err (*unpack)(void *state, struct slice from, uint8_t *to, size_t room, size_t *n);
+};
+
 /* Everything here is borrowed and outlives the transport. */
 struct transport_config {
     enum transport_role role;
@@ -39,6 +57,7 @@ struct transport_config {
     const char *ident; /* "SSH-2.0-...", no CR LF, at most 253 bytes */
     /* Comma lists in order of preference, the same for both directions. */
     const char *kex, *host_key, *cipher, *mac;
+    const char *compression; /* "none", "zlib@openssh.com" or both; NULL: "none" */
     /* Server: the public host keys; host_key above names algorithms they can sign. */
     const struct transport_host_key *host_keys;
     size_t host_key_count;
@@ -53,6 +72,8 @@ struct transport_config {
 
 /* now_ms: of the monotonic clock that all later calls use. */
 struct transport *transport_new(const struct transport_config *config, uint64_t now_ms) MUST_USE;
+/* Before authentication succeeds, if compression other than "none" may have been agreed. */
+void transport_set_codec(struct transport *t, const struct transport_codec *codec);
 /* Puts our identification and KEXINIT into the output; not after transport_import. */
 void transport_begin(struct transport *t);
 void transport_free(struct transport *t); /* wipes; NULL allowed */
@@ -80,13 +101,15 @@ enum transport_event_kind {
     TRANSPORT_EXT_INFO,       /* the peer's extensions are known: transport_peer_ext_info */
     TRANSPORT_REKEYED,        /* a later exchange is complete in both directions */
     TRANSPORT_PAYLOAD,        /* text = a payload for `to` */
+    TRANSPORT_FLUSH,          /* room for unpacked payloads is used up: those given end here */
     TRANSPORT_DEBUG,          /* text = the peer's DEBUG message; always_display */
     TRANSPORT_DISCONNECTED,   /* the peer ended it: reason, text. Last event. */
     TRANSPORT_FAILED,         /* we ended it: transport_fault. Last event. */
 };
 struct transport_event {
     enum transport_event_kind kind;
-    struct slice text; /* PAYLOAD: valid until transport_recv_room; else until transport_next */
+    /* PAYLOAD: valid until transport_recv_room or FLUSH was served; else until transport_next */
+    struct slice text;
     enum message_to to;
     uint32_t reason;
     bool always_display;
@@ -173,13 +196,17 @@ const struct transport_peer_info *transport_peer_ext_info(const struct transport
 struct transport_names {
     const char *kex, *host_key;
     const char *send_cipher, *send_mac, *recv_cipher, *recv_mac; /* mac: "<implicit>" for an AEAD */
+    const char *send_compression, *recv_compression;
 };
 struct transport_names transport_algorithms(const struct transport *t);
 uint64_t transport_exchanges(const struct transport *t); /* completed key exchanges */
 
 /* ---- hand-over (resume.c) ---- */
 
-/* True between packets, without an exchange running and with an empty output. */
+/*
+ * True between packets, without an exchange running and with an empty output; not once a packet
+ * was compressed, whose context no record holds.
+ */
 bool transport_may_export(const struct transport *t);
 /* Appends the whole state, keys included: record is secret. The transport must not be used after.
  */

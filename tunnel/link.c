@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "tunnel/compress.h"
 #include "wire/msg_conn.h"
 #include "wire/msg_transport.h"
 #include "wire/numbers.h"
@@ -579,6 +580,15 @@ static void on_disconnected(struct link *l, const struct transport_event *e)
     die(l, (struct fault){ERR_EOF, e->reason, closed_by_peer});
 }
 
+static void flush_gathered(struct link *l)
+{
+    while (!list_is_empty(&l->gathering)) {
+        struct channel_user *u =
+            container_of(list_take_first(&l->gathering), struct channel_user, gathering);
+        u->ops->flush(u);
+    }
+}
+
 static void serve(struct link *l, const struct transport_event *e)
 {
     struct link_event event = {.text = e->text, .always_display = e->always_display};
@@ -630,17 +640,11 @@ static void serve(struct link *l, const struct transport_event *e)
     case TRANSPORT_FAILED:
         die(l, transport_fault(l->transport));
         break;
+    case TRANSPORT_FLUSH:
+        flush_gathered(l);
+        break;
     case TRANSPORT_NONE:
         break;
-    }
-}
-
-static void flush_gathered(struct link *l)
-{
-    while (!list_is_empty(&l->gathering)) {
-        struct channel_user *u =
-            container_of(list_take_first(&l->gathering), struct channel_user, gathering);
-        u->ops->flush(u);
     }
 }
 
@@ -750,6 +754,7 @@ struct link *link_new(const struct link_config *config, struct stream *stream)
         transport_begin(l->transport);
         stream_reading(stream, true);
     }
+    transport_set_codec(l->transport, &compress_codec);
     link_touch(l);
     return l;
 }
