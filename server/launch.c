@@ -21,7 +21,7 @@
 #include "server/config_text.h"
 #include "server/role.h"
 #include "server/session_child.h"
-#include "server/tty_modes.h"
+#include "wire/tty_modes.h"
 #include "wire/reader.h"
 
 #define WORKER_FD     5

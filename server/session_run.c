@@ -9,13 +9,12 @@
 #include "base/log.h"
 #include "io/ipc.h"
 #include "server/session_plan.h"
+#include "tunnel/sink.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-#define GATHER_MAX    64
 #define STDERR_STEP   32768
 #define ENVIRON_COUNT 128 /* variables a client may send */
-#define QUEUE_MAX     (CHANNEL_WINDOW + 512 * 1024)
 #define PTY_REST_MS   100 /* what a terminal may still say when its process has ended */
 #define STATUS_LOST   255
 
@@ -36,11 +35,8 @@ struct run {
     struct stream *main;   /* stdout, or the terminal */
     struct stream *input;  /* stdin, or the same terminal */
     struct stream *errors; /* NULL with a terminal */
-    struct buf early;      /* input that came before the pipes */
-    struct iovec *gathered;
-    int gathered_count;
-    size_t queued; /* input that the stream has and the kernel has not: not credited yet */
-    bool is_started, is_input_shut, is_input_dead, got_eof;
+    struct sink sink;      /* towards input, which may come later than its bytes */
+    bool is_started, got_eof, said_eow;
     bool main_ended, errors_ended;
     /* Its end. */
     bool has_exited, is_core;
@@ -69,8 +65,7 @@ static void run_free(struct run *r)
     r->all->count--;
     buf_done(&r->modes);
     buf_done(&r->environment);
-    buf_done(&r->early);
-    mem_free(r->gathered);
+    sink_done(&r->sink);
     mem_free(r->term);
     mem_free(r->signal_name);
     mem_free(r);
@@ -200,97 +195,45 @@ static void on_writable(struct channel_user *u)
 
 /* ---- input ---- */
 
-static void credit(struct run *r, size_t n)
-{
-    if (!r->user.channel || n == 0)
-        return;
-    channel_consumed(r->user.channel, n);
-    link_touch(r->all->link);
-}
-
 /* The command takes no more: what still comes is thrown away, and the client may hear of it. */
-static void input_died(struct run *r)
+static void tell_if_input_died(struct run *r)
 {
-    size_t lost = r->queued;
-    if (r->is_input_dead)
+    if (!r->sink.is_dead || r->said_eow || !r->user.channel)
         return;
-    r->is_input_dead = true;
-    r->queued = 0;
-    credit(r, lost);
-    if (r->all->setup.is_openssh && !r->got_eof && r->user.channel)
+    r->said_eow = true;
+    if (r->all->setup.is_openssh && !r->got_eof)
         channel_send_request(r->user.channel, "eow@openssh.com", false, SLICE_NONE);
 }
 
 /* The client's end of input. A terminal has none: its user types one. */
 static void shut_input(struct run *r)
 {
-    if (r->is_input_shut || r->has_pty || !r->input)
-        return;
-    r->is_input_shut = true;
-    stream_shut_write(r->input);
-}
-
-static void give(struct run *r, const struct iovec *bytes, int count)
-{
-    size_t taken = 0, total = 0;
-    for (int i = 0; i < count; i++)
-        total += bytes[i].iov_len;
-    if (r->is_input_dead || r->is_input_shut) {
-        credit(r, total);
-        return;
-    }
-    r->queued += total;
-    if (stream_write(r->input, bytes, count, &taken) != OK) {
-        input_died(r);
-        return;
-    }
-    r->queued -= taken;
-    credit(r, taken);
-}
-
-static void flush_gathered(struct run *r)
-{
-    if (r->gathered_count == 0)
-        return;
-    int count = r->gathered_count;
-    r->gathered_count = 0;
-    if (r->input) {
-        give(r, r->gathered, count);
-        return;
-    }
-    for (int i = 0; i < count; i++) {
-        /* The window that was granted is what may come before the pipes are there. */
-        if (buf_append(&r->early, r->gathered[i].iov_base, r->gathered[i].iov_len) != OK)
-            credit(r, r->gathered[i].iov_len);
-    }
+    if (!r->has_pty && r->input)
+        sink_shut(&r->sink);
 }
 
 static void on_data(struct channel_user *u, struct slice bytes)
 {
-    struct run *r = run_of(u);
-    if (!r->gathered)
-        r->gathered = mem_new(GATHER_MAX, sizeof(*r->gathered));
-    r->gathered[r->gathered_count++] = (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len};
-    if (r->gathered_count == GATHER_MAX)
-        flush_gathered(r);
-    else
-        link_gather(u);
+    sink_data(&run_of(u)->sink, bytes);
 }
 
+/* No command has an input for it. */
 static void on_extended_data(struct channel_user *u, uint32_t code UNUSED, struct slice bytes)
 {
-    credit(run_of(u), bytes.len); /* no command has an input for it */
+    channel_consumed(u->channel, bytes.len);
+    link_touch(u->link);
 }
 
 static void on_flush(struct channel_user *u)
 {
-    flush_gathered(run_of(u));
+    sink_flush(&run_of(u)->sink);
+    tell_if_input_died(run_of(u));
 }
 
 static void on_eof(struct channel_user *u)
 {
     struct run *r = run_of(u);
-    flush_gathered(r);
+    sink_flush(&r->sink);
     r->got_eof = true;
     shut_input(r);
 }
@@ -302,7 +245,7 @@ static void on_eof(struct channel_user *u)
 static void on_closed(struct channel_user *u)
 {
     struct run *r = run_of(u);
-    flush_gathered(r);
+    sink_flush(&r->sink);
     shut_input(r);
     bool is_drained = r->main_ended && r->errors_ended;
     if (!is_drained || r->has_pty || (!r->launcher && !r->has_exited))
@@ -311,7 +254,7 @@ static void on_closed(struct channel_user *u)
 
 static void on_lost(struct channel_user *u)
 {
-    flush_gathered(run_of(u));
+    sink_flush(&run_of(u)->sink);
     run_free(run_of(u));
 }
 
@@ -323,11 +266,11 @@ static void on_main(void *owner, enum stream_event event, size_t n)
         pump_main(r);
         break;
     case STREAM_DRAINED:
-        r->queued -= MIN(n, r->queued);
-        credit(r, n);
+        sink_drained(&r->sink, n);
         break;
     case STREAM_FAILED:
-        input_died(r);
+        sink_die(&r->sink);
+        tell_if_input_died(r);
         break;
     case STREAM_WRITABLE:
         break;
@@ -348,20 +291,17 @@ static void join(struct run *r, const int *fds)
     struct loop *loop = link_loop(r->all->link);
     r->is_started = true;
     if (r->has_pty) {
-        r->main = r->input = stream_new(loop, fds[0], fds[0], QUEUE_MAX, on_main, r);
+        r->main = r->input = stream_new(loop, fds[0], fds[0], SINK_QUEUE_CAP, on_main, r);
         r->errors_ended = true;
     } else {
-        r->input = stream_new(loop, -1, fds[0], QUEUE_MAX, on_main, r);
+        r->input = stream_new(loop, -1, fds[0], SINK_QUEUE_CAP, on_main, r);
         r->main = stream_new(loop, fds[1], -1, 0, on_main, r);
         r->errors = stream_new(loop, fds[2], -1, 0, on_errors, r);
         stream_reading(r->errors, true);
     }
     stream_reading(r->main, true);
-    struct slice early = buf_slice(&r->early);
-    struct iovec bytes = {(void *)(uintptr_t)early.ptr, early.len};
-    if (early.len)
-        give(r, &bytes, 1);
-    buf_done(&r->early);
+    sink_join(&r->sink, r->input);
+    tell_if_input_died(r);
     if (r->got_eof)
         shut_input(r);
 }
@@ -612,7 +552,7 @@ void session_runs_accept(struct session_runs *all, struct channel *ch)
     r->turn.owner = r;
     buf_init(&r->modes, ROLE_MSG_MODES_MAX);
     buf_init(&r->environment, ROLE_MSG_ENVIRON_MAX);
-    buf_init(&r->early, QUEUE_MAX);
+    sink_init(&r->sink, &r->user, NULL);
     list_append(&all->open, &r->link);
     all->count++;
     link_accept(all->link, ch, &r->user, &run_ops);

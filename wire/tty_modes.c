@@ -1,7 +1,9 @@
 /* The terminal modes of RFC 4254 8 as a table of what each opcode means here. */
-#include "server/tty_modes.h"
+#include "wire/tty_modes.h"
 
 #include <unistd.h>
+
+#include "wire/writer.h"
 
 #define OP_END           0
 #define OP_FIRST_UNKNOWN 160
@@ -107,4 +109,46 @@ enum err tty_modes_apply(struct slice modes, struct termios *t)
         modes = slice_of(modes.ptr + 5, modes.len - 5);
     }
     return OK;
+}
+
+static uint32_t baud_of(speed_t speed)
+{
+    for (size_t i = 0; i < ARRAY_LEN(speeds); i++) {
+        if (speeds[i].speed == speed)
+            return speeds[i].baud;
+    }
+    return 0;
+}
+
+static void put_mode(struct writer *w, uint8_t opcode, uint32_t argument)
+{
+    writer_u8(w, opcode);
+    writer_u32(w, argument);
+}
+
+static uint32_t argument_of(const struct termios *t, size_t i)
+{
+    tcflag_t value = modes_known[i].value;
+    tcflag_t mask = modes_known[i].mask ? modes_known[i].mask : value;
+    const tcflag_t flags[] = {[MODE_INPUT] = t->c_iflag,
+                              [MODE_LOCAL] = t->c_lflag,
+                              [MODE_OUTPUT] = t->c_oflag,
+                              [MODE_CONTROL] = t->c_cflag};
+    if (modes_known[i].kind == MODE_CHARACTER)
+        return t->c_cc[value] == _POSIX_VDISABLE ? CHARACTER_OFF : t->c_cc[value];
+    return (flags[modes_known[i].kind] & mask) == value;
+}
+
+enum err tty_modes_encode(const struct termios *t, struct buf *out)
+{
+    struct writer w;
+    writer_init(&w, out);
+    for (size_t i = 0; t && i < ARRAY_LEN(modes_known); i++)
+        put_mode(&w, modes_known[i].opcode, argument_of(t, i));
+    if (t && baud_of(cfgetispeed(t)))
+        put_mode(&w, OP_ISPEED, baud_of(cfgetispeed(t)));
+    if (t && baud_of(cfgetospeed(t)))
+        put_mode(&w, OP_OSPEED, baud_of(cfgetospeed(t)));
+    writer_u8(&w, OP_END);
+    return writer_done(&w);
 }

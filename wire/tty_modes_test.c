@@ -1,8 +1,8 @@
 /* Terminal modes: each kind of opcode, what is unknown, and what is cut. */
 #include <unistd.h>
 
-#include "server/tty_modes.h"
 #include "tests/unit.h"
+#include "wire/tty_modes.h"
 
 static void each_kind_of_mode_is_applied(void **state UNUSED)
 {
@@ -50,9 +50,42 @@ static void a_cut_argument_is_told_and_what_stood_before_holds(void **state UNUS
     }
 }
 
+/* What is written is read back as the same terminal. */
+static void modes_go_there_and_back(void **state UNUSED)
+{
+    struct termios from = {.c_iflag = IXON | ICRNL | IUTF8,
+                           .c_lflag = ECHO | ISIG | ICANON,
+                           .c_oflag = OPOST | ONLCR,
+                           .c_cflag = CS8 | PARENB};
+    struct termios to = {.c_lflag = NOFLSH, .c_cflag = CS7};
+    struct buf modes;
+    buf_init(&modes, 1024);
+    from.c_cc[VINTR] = 3;
+    from.c_cc[VERASE] = 0x7f;
+    from.c_cc[VQUIT] = _POSIX_VDISABLE;
+    assert_int_equal(cfsetospeed(&from, B38400), 0);
+    assert_ok(tty_modes_encode(&from, &modes));
+    assert_ok(tty_modes_apply(buf_slice(&modes), &to));
+    assert_int_equal(to.c_iflag, from.c_iflag);
+    assert_int_equal(to.c_lflag, from.c_lflag);
+    assert_int_equal(to.c_oflag, from.c_oflag);
+    assert_int_equal(to.c_cflag & (CSIZE | PARENB), CS8 | PARENB);
+    assert_int_equal(to.c_cc[VINTR], 3);
+    assert_int_equal(to.c_cc[VERASE], 0x7f);
+    assert_int_equal(to.c_cc[VQUIT], _POSIX_VDISABLE);
+    assert_int_equal(cfgetospeed(&to), B38400);
+    buf_done(&modes);
+    buf_init(&modes, 16);
+    assert_ok(tty_modes_encode(NULL, &modes));
+    assert_int_equal(buf_len(&modes), 1);
+    assert_int_equal(tty_modes_encode(&from, &modes), ERR_LIMIT);
+    buf_done(&modes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modes_go_there_and_back),
         cmocka_unit_test(each_kind_of_mode_is_applied),
         cmocka_unit_test(an_opcode_of_160_ends_the_list),
         cmocka_unit_test(a_cut_argument_is_told_and_what_stood_before_holds),
