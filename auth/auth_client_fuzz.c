@@ -1,46 +1,77 @@
-/* Payloads to the client's side: each is u16 length and bytes. Success takes a signature. */
+/*
+ * Payloads to the client's side: each is u16 length and bytes. Questions are answered or declined
+ * by a byte of the input. Success takes a proof, or that everything that is left was refused.
+ */
 #include "auth/auth_client.h"
 #include "wire/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void drain(struct auth_client *a)
+struct run {
+    struct auth_client *a;
+    struct reader r;
+    bool has_proof, has_refused;
+};
+
+static void answer(struct run *run, const struct auth_client_event *event)
 {
+    struct slice responses[INFO_PROMPTS_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(responses); i++)
+        responses[i] = slice_text("answer");
+    struct auth_client_answer with = {.text = slice_text("SIG"),
+                                      .new_password = slice_text("new"),
+                                      .key_type = "ssh-ed25519",
+                                      .responses = responses};
+    CHECK(event->kind != AUTH_CLIENT_INFO_REQUEST || event->info.count <= INFO_PROMPTS_MAX);
+    with.is_declined = reader_left(&run->r) && reader_u8(&run->r) == 0xff;
+    run->has_proof |= !with.is_declined && event->kind != AUTH_CLIENT_LOAD_KEY;
+    auth_client_answer(run->a, &with);
+}
+
+static void drain(struct run *run)
+{
+    struct auth_client_event event;
     struct slice payload;
-    while (auth_client_next_payload(a, &payload))
-        auth_client_payload_taken(a);
+    for (auth_client_next(run->a, &event); event.kind; auth_client_next(run->a, &event)) {
+        if (auth_client_is_question(event.kind))
+            answer(run, &event);
+        run->has_refused |= event.kind == AUTH_CLIENT_REFUSED;
+        if (event.kind == AUTH_CLIENT_SUCCESS)
+            CHECK(run->has_proof || run->has_refused);
+    }
+    while (auth_client_next_payload(run->a, &payload))
+        auth_client_payload_taken(run->a);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct auth_client_config config = {"ada", "ssh-ed25519", slice_text("session"),
-                                              slice_text("HOST")};
-    struct auth_client *a = auth_client_new(&config);
-    struct auth_client_event event, next;
-    struct reader r;
-    bool has_signed = false, has_refused = false;
+    const struct auth_client_config config = {
+        .user = "ada",
+        .accepted = "ssh-ed25519",
+        .methods = "publickey,keyboard-interactive,password",
+        .prompts = 3,
+        .may_hostbound = true,
+        .session_id = slice_text("session"),
+        .server_key = slice_text("HOST"),
+    };
+    struct run run = {.a = auth_client_new(&config)};
     enum err err = OK;
-    CHECK(auth_client_add_key(a, "ssh-ed25519", slice_text("KEY")));
-    auth_client_begin(a);
-    drain(a);
-    reader_init(&r, slice_of(data, size));
-    while (err == OK && reader_left(&r) > 2) {
-        size_t length = (size_t)reader_u8(&r) << 8;
-        length |= reader_u8(&r);
-        struct slice payload = reader_bytes(&r, MIN(length, reader_left(&r)));
+    CHECK(auth_client_add_key(
+        run.a, &(struct auth_client_key){"ssh-ed25519", slice_text("KEY"), false, false}));
+    CHECK(auth_client_add_key(run.a, &(struct auth_client_key){.is_spare = true}));
+    auth_client_begin(run.a);
+    reader_init(&run.r, slice_of(data, size));
+    drain(&run);
+    while (err == OK && reader_left(&run.r) > 2) {
+        size_t length = (size_t)reader_u8(&run.r) << 8;
+        length |= reader_u8(&run.r);
+        struct slice payload = reader_bytes(&run.r, MIN(length, reader_left(&run.r)));
         if (payload.len == 0)
             continue;
-        err = auth_client_recv(a, payload, &event);
-        if (err == OK && event.kind == AUTH_CLIENT_SIGN) {
-            auth_client_give_signature(a, slice_text("SIG"), &next);
-            has_signed = true;
-        }
-        has_refused |= err == OK && event.kind == AUTH_CLIENT_REFUSED;
-        if (err == OK && event.kind == AUTH_CLIENT_SUCCESS)
-            CHECK(has_signed || has_refused);
-        drain(a);
+        err = auth_client_recv(run.a, payload);
+        drain(&run);
     }
-    CHECK(err == OK || auth_client_fault(a).text);
-    auth_client_free(a);
+    CHECK(err == OK || auth_client_fault(run.a).text);
+    auth_client_free(run.a);
     return 0;
 }

@@ -142,7 +142,6 @@ static void on_up(struct client *c)
 {
     const struct args *a = c->request->args;
     reach_arrived(c);
-    log_debug("Authenticated to %s using \"publickey\".", c->options->host_name);
     forward_set_start(&c->forwards, c->link);
     if (c->ending)
         return;
@@ -215,14 +214,8 @@ static void on_link(void *owner, const struct link_event *e)
     case LINK_SECURED:
         on_secured(c);
         break;
-    case LINK_AUTH_SIGN:
-        login_sign(c, e->auth_client);
-        break;
-    case LINK_AUTH_REFUSED:
-        log_debug("Authentications that can continue: %s", ESCAPED(e->text));
-        break;
-    case LINK_AUTH_FAILED:
-        c->methods = slice_strdup(slice_text(ESCAPED(e->text)));
+    case LINK_AUTH:
+        login_event(c, e->auth_client);
         break;
     case LINK_UP:
         on_up(c);

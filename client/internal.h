@@ -61,7 +61,7 @@ void reach_arrived(struct client *c);
 void login_init(struct client *c); /* reads the keys, before the loop exists */
 void login_done(struct client *c);
 void login_start(struct client *c); /* the link is secured */
-void login_sign(struct client *c, const struct auth_client_event *e);
+void login_event(struct client *c, const struct auth_client_event *e);
 void login_tell_offered(const struct client *c);
 
 /* ---- tell.c ---- */

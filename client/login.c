@@ -50,13 +50,20 @@ void login_init(struct client *c)
 
 void login_start(struct client *c)
 {
-    struct auth_client *a =
-        link_auth_client(c->link, c->options->user, c->options->pubkey_accepted_algorithms);
+    const struct client_options *o = c->options;
+    struct auth_client_config config = {
+        .user = o->user,
+        .accepted = o->pubkey_accepted_algorithms,
+        .methods = "publickey",
+        .may_hostbound = o->pubkey_authentication != PUBKEY_UNBOUND,
+    };
+    struct auth_client *a = link_auth_client(c->link, &config);
     c->offered = mem_new(c->identities.count + 1, sizeof(*c->offered));
     bool wanted = c->options->pubkey_authentication != PUBKEY_NO;
     for (size_t i = 0; wanted && i < c->identities.count; i++) {
         const struct pubkey *key = c->identities.items[i].pubkey;
-        if (auth_client_add_key(a, pubkey_type_name(key), pubkey_blob(key)))
+        struct auth_client_key k = {pubkey_type_name(key), pubkey_blob(key), false, false};
+        if (auth_client_add_key(a, &k))
             c->offered[c->offered_count++] = i;
         else
             log_debug("key %s: no accepted algorithm fits it", c->identities.items[i].name);
@@ -69,7 +76,7 @@ static const struct identity *identity_of(const struct client *c, size_t key)
     return &c->identities.items[c->offered[key]];
 }
 
-void login_sign(struct client *c, const struct auth_client_event *e)
+static void sign(struct client *c, const struct auth_client_event *e)
 {
     struct buf signature;
     const struct identity *id = identity_of(c, e->key);
@@ -79,8 +86,22 @@ void login_sign(struct client *c, const struct auth_client_event *e)
         log_error("signing with %s failed%s", id->name, id->key ? "" : ": the agent refused");
         buf_clear(&signature);
     }
-    link_give_auth_signature(c->link, buf_slice(&signature));
+    struct auth_client_answer answer = {.is_declined = buf_len(&signature) == 0,
+                                        .text = buf_slice(&signature)};
+    link_answer_auth(c->link, &answer);
     buf_done(&signature);
+}
+
+void login_event(struct client *c, const struct auth_client_event *e)
+{
+    if (e->kind == AUTH_CLIENT_SIGN)
+        sign(c, e);
+    else if (e->kind == AUTH_CLIENT_REFUSED)
+        log_debug("Authentications that can continue: %s", ESCAPED(e->methods));
+    else if (e->kind == AUTH_CLIENT_FAILED)
+        c->methods = slice_strdup(slice_text(ESCAPED(e->methods)));
+    else if (e->kind == AUTH_CLIENT_SUCCESS)
+        log_debug("Authenticated to %s using \"publickey\".", c->options->host_name);
 }
 
 void login_tell_offered(const struct client *c)

@@ -323,9 +323,7 @@ static void on_link(void *owner, const struct link_event *e)
     case LINK_STRAY_LINE:
     case LINK_BANNER:
     case LINK_SERVER_KEY:
-    case LINK_AUTH_SIGN:
-    case LINK_AUTH_REFUSED:
-    case LINK_AUTH_FAILED:
+    case LINK_AUTH:
         break;
     }
 }

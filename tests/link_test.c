@@ -226,15 +226,17 @@ static void on_client(void *owner, const struct link_event *e)
     if (e->kind == LINK_SERVER_KEY) {
         link_trust(w->client, true);
     } else if (e->kind == LINK_SECURED) {
-        struct auth_client *a = link_auth_client(w->client, "u", SIGN);
-        assert_true(auth_client_add_key(a, pubkey_type_name(key), pubkey_blob(key)));
+        struct auth_client_config config = {
+            .user = "u", .accepted = SIGN, .methods = "publickey", .may_hostbound = true};
+        struct auth_client_key k = {pubkey_type_name(key), pubkey_blob(key), false, false};
+        assert_true(auth_client_add_key(link_auth_client(w->client, &config), &k));
         link_start_auth_client(w->client);
-    } else if (e->kind == LINK_AUTH_SIGN) {
+    } else if (e->kind == LINK_AUTH && e->auth_client->kind == AUTH_CLIENT_SIGN) {
         struct buf signature;
         buf_init(&signature, 1000);
         assert_ok(
             privkey_sign(w->user_key, e->auth_client->algorithm, e->auth_client->data, &signature));
-        link_give_auth_signature(w->client, buf_slice(&signature));
+        link_answer_auth(w->client, &(struct auth_client_answer){.text = buf_slice(&signature)});
         buf_done(&signature);
     } else if (e->kind == LINK_UP) {
         if (splice_open(w->client, "direct-tcpip", SLICE_NONE, fake_as_stream(w->client_app.near),

@@ -136,10 +136,10 @@ static void client_auth_event(struct pair_end *e, struct auth_client_event *even
 {
     if (event->kind == AUTH_CLIENT_SIGN) {
         struct buf signature;
-        struct auth_client_event next;
         buf_init(&signature, 4096);
         assert_ok(privkey_sign(e->pair->user_key, event->algorithm, event->data, &signature));
-        auth_client_give_signature(e->auth_client, buf_slice(&signature), &next);
+        auth_client_answer(e->auth_client,
+                           &(struct auth_client_answer){.text = buf_slice(&signature)});
         buf_done(&signature);
     } else if (event->kind == AUTH_CLIENT_SUCCESS) {
         transport_set_authenticated(e->transport);
@@ -148,6 +148,16 @@ static void client_auth_event(struct pair_end *e, struct auth_client_event *even
     } else if (event->kind == AUTH_CLIENT_FAILED) {
         end_failed(e, (struct fault){ERR_DENIED, SSH_DISCONNECT_BY_APPLICATION, "no more keys"});
     }
+}
+
+static void serve_auth_client(struct pair_end *e)
+{
+    struct auth_client_event event;
+    if (!e->auth_client || e->is_up)
+        return;
+    for (auth_client_next(e->auth_client, &event); event.kind;
+         auth_client_next(e->auth_client, &event))
+        client_auth_event(e, &event);
 }
 
 static void on_auth_payload(struct pair_end *e, struct slice payload)
@@ -163,11 +173,10 @@ static void on_auth_payload(struct pair_end *e, struct slice payload)
             answer_server_question(e, &q);
         return;
     }
-    struct auth_client_event event;
-    if (auth_client_recv(e->auth_client, payload, &event) != OK)
+    if (auth_client_recv(e->auth_client, payload) != OK)
         end_failed(e, auth_client_fault(e->auth_client));
     else
-        client_auth_event(e, &event);
+        serve_auth_client(e);
 }
 
 static void on_secured(struct pair_end *e)
@@ -180,10 +189,15 @@ static void on_secured(struct pair_end *e)
         return;
     }
     const struct pubkey *key = privkey_pubkey(p->user_key);
-    struct auth_client_config config = {USER, ALL_SIGN, transport_session_id(e->transport),
-                                        transport_server_key(e->transport)};
+    struct auth_client_config config = {.user = USER,
+                                        .accepted = ALL_SIGN,
+                                        .methods = "publickey",
+                                        .may_hostbound = true,
+                                        .session_id = transport_session_id(e->transport),
+                                        .server_key = transport_server_key(e->transport)};
+    struct auth_client_key k = {pubkey_type_name(key), pubkey_blob(key), false, false};
     e->auth_client = auth_client_new(&config);
-    assert_true(auth_client_add_key(e->auth_client, pubkey_type_name(key), pubkey_blob(key)));
+    assert_true(auth_client_add_key(e->auth_client, &k));
     auth_client_begin(e->auth_client);
 }
 
@@ -458,6 +472,7 @@ static void deliver(struct pair_end *to, struct slice bytes)
             transport_next(to->transport, &event, to->pair->now_ms);
             serve(to, &event);
         } while (event.kind != TRANSPORT_NONE);
+        serve_auth_client(to);
     }
 }
 

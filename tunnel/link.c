@@ -423,50 +423,43 @@ static void fail_by(struct link *l, struct fault fault)
 
 static void auth_client_event(struct link *l, const struct auth_client_event *e)
 {
-    struct link_event event = {.auth_client = e};
-    switch (e->kind) {
-    case AUTH_CLIENT_SIGN:
-        l->asking = true;
-        event.kind = LINK_AUTH_SIGN;
-        say(l, event);
-        break;
-    case AUTH_CLIENT_REFUSED:
-        event.kind = LINK_AUTH_REFUSED;
-        event.text = e->methods;
-        say(l, event);
-        break;
-    case AUTH_CLIENT_BANNER:
+    struct link_event event = {.kind = LINK_AUTH, .auth_client = e};
+    l->asking = auth_client_is_question(e->kind);
+    if (e->kind == AUTH_CLIENT_BANNER) {
         event.kind = LINK_BANNER;
         event.text = e->data;
-        say(l, event);
-        break;
-    case AUTH_CLIENT_FAILED:
-        event.kind = LINK_AUTH_FAILED;
-        event.text = e->methods;
-        say(l, event);
+    }
+    say(l, event);
+    if (e->kind == AUTH_CLIENT_FAILED)
         link_fail(l, ERR_DENIED, SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
                   "Permission denied");
-        break;
-    case AUTH_CLIENT_SUCCESS:
+    else if (e->kind == AUTH_CLIENT_SUCCESS)
         go_up(l);
-        break;
-    case AUTH_CLIENT_NONE:
-        break;
+}
+
+/* Answers given meanwhile are found by the same loop. */
+static void serve_auth_client(struct link *l)
+{
+    struct auth_client_event event;
+    while (l->auth_client && !l->asking && !l->dead) {
+        auth_client_next(l->auth_client, &event);
+        if (event.kind == AUTH_CLIENT_NONE)
+            break;
+        auth_client_event(l, &event);
     }
 }
 
 static void on_auth_payload(struct link *l, struct slice payload)
 {
-    if (l->auth_client) {
-        struct auth_client_event event;
-        if (auth_client_recv(l->auth_client, payload, &event) != OK)
-            fail_by(l, auth_client_fault(l->auth_client));
-        else
-            auth_client_event(l, &event);
+    if (!l->auth_client) {
+        link_fail(l, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR,
+                  "authentication message out of order (RFC 4252)");
         return;
     }
-    link_fail(l, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR,
-              "authentication message out of order (RFC 4252)");
+    if (auth_client_recv(l->auth_client, payload) != OK)
+        fail_by(l, auth_client_fault(l->auth_client));
+    else
+        serve_auth_client(l);
 }
 
 static void channel_event(struct link *l, const struct conn_event *e)
@@ -661,6 +654,7 @@ static void serve_input(struct link *l)
         transport_next(l->transport, &event, loop_now(l->loop));
         serve(l, &event);
     } while (event.kind != TRANSPORT_NONE);
+    serve_auth_client(l); /* the first request: all that came with NEWKEYS is known now */
     flush_gathered(l);
     l->serving = false;
     if (!l->dead)
@@ -801,12 +795,13 @@ void link_give_signature(struct link *l, struct slice signature)
     answered(l);
 }
 
-struct auth_client *link_auth_client(struct link *l, const char *user, const char *accepted)
+struct auth_client *link_auth_client(struct link *l, const struct auth_client_config *config)
 {
     if (!l->auth_client) {
-        struct auth_client_config config = {user, accepted, transport_session_id(l->transport),
-                                            transport_server_key(l->transport)};
-        l->auth_client = auth_client_new(&config);
+        struct auth_client_config own = *config;
+        own.session_id = transport_session_id(l->transport);
+        own.server_key = transport_server_key(l->transport);
+        l->auth_client = auth_client_new(&own);
     }
     return l->auth_client;
 }
@@ -814,17 +809,17 @@ struct auth_client *link_auth_client(struct link *l, const char *user, const cha
 void link_start_auth_client(struct link *l)
 {
     auth_client_begin(l->auth_client);
-    link_touch(l);
+    answered(l);
 }
 
-void link_give_auth_signature(struct link *l, struct slice signature)
+void link_answer_auth(struct link *l, const struct auth_client_answer *answer)
 {
-    struct auth_client_event event;
     if (l->dead)
         return;
     l->asking = false;
-    auth_client_give_signature(l->auth_client, signature, &event);
-    auth_client_event(l, &event);
+    auth_client_answer(l->auth_client, answer);
+    if (!l->serving)
+        serve_auth_client(l);
     answered(l);
 }
 

@@ -57,9 +57,8 @@ enum link_event_kind {
     LINK_SERVER_KEY,     /* client: question: link_trust */
     LINK_NEED_SIGNATURE, /* server: question: link_give_signature; text = exchange hash */
     LINK_SECURED,        /* client: link_start_auth_client is due */
-    LINK_AUTH_SIGN,      /* client: question: link_give_auth_signature */
-    LINK_AUTH_REFUSED,   /* client: key index `key`; text = methods the server takes */
-    LINK_AUTH_FAILED,    /* client: nothing left to try; text = methods. The link ends. */
+    LINK_AUTH,           /* auth_client: a question (link_answer_auth), or what happened. Behind
+                            AUTH_CLIENT_FAILED the link ends. */
     LINK_UP,             /* authentication succeeded; of an adopted link: its first turn */
     LINK_REKEYED,
     LINK_GLOBAL_REQUEST, /* name, body; if want_reply: link_reply(request) */
@@ -106,11 +105,11 @@ void link_free(struct link *l);
 /* ---- answers ---- */
 void link_trust(struct link *l, bool trusted);
 void link_give_signature(struct link *l, struct slice signature);
-/* The config is borrowed until authentication ends; session_id and server_key are filled in here.
- */
-struct auth_client *link_auth_client(struct link *l, const char *user, const char *accepted);
+/* What config points to is borrowed until authentication ends; session_id and server_key are filled
+ * in here. */
+struct auth_client *link_auth_client(struct link *l, const struct auth_client_config *config);
 void link_start_auth_client(struct link *l);
-void link_give_auth_signature(struct link *l, struct slice signature);
+void link_answer_auth(struct link *l, const struct auth_client_answer *answer);
 void link_reply(struct link *l, uint64_t request, bool success, struct slice body);
 
 /* ---- the connection protocol ---- */

@@ -119,13 +119,13 @@ static inline enum err msg_ping_recode(struct slice payload, struct writer *w)
     return OK;
 }
 
-/* What is decoded but never sent (a changed password, a method's language, unknown methods) is not
- * encoded: its bytes are passed on. */
+/* What is decoded but never sent (a method's language, unknown methods) is not encoded: its bytes
+ * are passed on. */
 static inline enum err msg_userauth_request_recode(struct slice payload, struct writer *w)
 {
     struct msg_userauth_request m;
     TRY(msg_userauth_request_decode(payload, &m));
-    if (m.changes_password || m.method == USERAUTH_INTERACTIVE || m.method == USERAUTH_OTHER)
+    if (m.method == USERAUTH_INTERACTIVE || m.method == USERAUTH_OTHER)
         writer_bytes(w, payload);
     else
         msg_userauth_request_encode(w, &m);
@@ -144,6 +144,14 @@ static inline enum err msg_userauth_banner_recode(struct slice payload, struct w
     struct slice text;
     TRY(msg_userauth_banner_decode(payload, &text));
     msg_userauth_banner_encode(w, text);
+    return OK;
+}
+
+static inline enum err msg_userauth_change_recode(struct slice payload, struct writer *w)
+{
+    struct slice prompt;
+    TRY(msg_userauth_change_decode(payload, &prompt));
+    msg_userauth_change_encode(w, prompt);
     return OK;
 }
 
@@ -365,6 +373,11 @@ static inline void userauth_banner_sample(struct writer *w)
     msg_userauth_banner_encode(w, slice_text("Welcome.\n"));
 }
 
+static inline void userauth_change_sample(struct writer *w)
+{
+    msg_userauth_change_encode(w, slice_text("Too old. New password: "));
+}
+
 static inline void userauth_pk_ok_sample(struct writer *w)
 {
     msg_userauth_pk_ok_encode(
@@ -486,6 +499,7 @@ static const struct codec codecs[] = {
     {"GEX_INIT",          gex_init_sample,           msg_kex_gex_init_recode,        0, 0},
     {"GEX_REPLY",         gex_reply_sample,          msg_kex_gex_reply_recode,       0, 0},
     {"tun",               tun_sample,                body_tun_recode,                0, 0},
+    {"PASSWD_CHANGEREQ",  userauth_change_sample,    msg_userauth_change_recode,     0, 0},
     /* clang-format on */
 };
 

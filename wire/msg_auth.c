@@ -95,7 +95,7 @@ static void encode_publickey(struct writer *w, const struct msg_userauth_request
 
 void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_request *m)
 {
-    CHECK(m->method != USERAUTH_OTHER && !m->changes_password);
+    CHECK(m->method != USERAUTH_OTHER);
     writer_u8(w, SSH_MSG_USERAUTH_REQUEST);
     writer_string(w, m->user);
     writer_string(w, m->service);
@@ -109,8 +109,10 @@ void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_req
         break;
     case USERAUTH_PASSWORD:
         writer_text(w, "password");
-        writer_bool(w, false);
+        writer_bool(w, m->changes_password);
         writer_string(w, m->password);
+        if (m->changes_password)
+            writer_string(w, m->new_password);
         break;
     case USERAUTH_INTERACTIVE:
         writer_text(w, "keyboard-interactive");
@@ -177,6 +179,21 @@ void msg_userauth_pk_ok_encode(struct writer *w, const struct msg_userauth_pk_ok
     writer_u8(w, SSH_MSG_USERAUTH_PK_OK);
     writer_string(w, m->algorithm);
     writer_string(w, m->key_blob);
+}
+
+enum err msg_userauth_change_decode(struct slice payload, struct slice *prompt)
+{
+    struct reader r = reader_open(payload, SSH_MSG_USERAUTH_PASSWD_CHANGEREQ);
+    *prompt = reader_string(&r);
+    reader_string(&r); /* language tag */
+    return reader_done(&r);
+}
+
+void msg_userauth_change_encode(struct writer *w, struct slice prompt)
+{
+    writer_u8(w, SSH_MSG_USERAUTH_PASSWD_CHANGEREQ);
+    writer_string(w, prompt);
+    writer_text(w, "");
 }
 
 /* ---- keyboard-interactive ---- */

@@ -36,7 +36,7 @@ struct msg_userauth_request {
     struct slice submethods; /* what the client would like, a hint */
 };
 enum err msg_userauth_request_decode(struct slice payload, struct msg_userauth_request *m) MUST_USE;
-/* Encodes all but OTHER; no change of a password. */
+/* Encodes all but OTHER. */
 void msg_userauth_request_encode(struct writer *w, const struct msg_userauth_request *m);
 
 struct msg_userauth_failure {
@@ -57,6 +57,11 @@ struct msg_userauth_pk_ok {
 };
 enum err msg_userauth_pk_ok_decode(struct slice payload, struct msg_userauth_pk_ok *m) MUST_USE;
 void msg_userauth_pk_ok_encode(struct writer *w, const struct msg_userauth_pk_ok *m);
+
+/* PASSWD_CHANGEREQ (RFC 4252 8): the password was right but is too old; prompt is for the person.
+ */
+enum err msg_userauth_change_decode(struct slice payload, struct slice *prompt) MUST_USE;
+void msg_userauth_change_encode(struct writer *w, struct slice prompt);
 
 /*
  * keyboard-interactive (RFC 4256 3.2, 3.4): what stands behind the message number of INFO_REQUEST
