@@ -6,13 +6,20 @@
 #include "client/proxy.h"
 
 const char args_usage[] =
-    "usage: adit [-46fGgNnqTVv] [-b bind_address] [-c cipher_spec] [-D [bind_address:]port]\n"
-    "            [-E log_file] [-F configfile] [-i identity_file] [-J destination]\n"
-    "            [-L [bind_address:]port:host:hostport] [-l login_name] [-m mac_spec]\n"
-    "            [-o option] [-p port] [-Q query_option]\n"
-    "            [-R [bind_address:]port:host:hostport] [-W host:port] destination\n";
+    "usage: adit [-46AaCfGgMNnqsTtVvxy] [-B bind_interface] [-b bind_address]\n"
+    "            [-c cipher_spec] [-D [bind_address:]port] [-E log_file]\n"
+    "            [-e escape_char] [-F configfile] [-i identity_file]\n"
+    "            [-J destination] [-L address] [-l login_name] [-m mac_spec]\n"
+    "            [-O ctl_cmd] [-o option] [-P tag] [-p port] [-Q query_option]\n"
+    "            [-R address] [-S ctl_path] [-W host:port]\n"
+    "            [-w local_tun[:remote_tun]] destination [command [argument ...]]\n"
+    "       adit explain [-L address] [-R address] [-D address] [-W host:port]\n"
+    "            [-J destination] [destination]\n";
 
-/* Letters that are no option of the table, and those whose feature is not built yet. */
+const char *const args_mux_commands[] = {"check",  "forward",  "exit",  "stop",
+                                         "cancel", "conninfo", "proxy", NULL};
+
+/* Letters that are more or less than an option of the table. */
 enum letter_kind {
     LETTER_CONFIG_FILE,
     LETTER_LOG_FILE,
@@ -24,7 +31,14 @@ enum letter_kind {
     LETTER_QUIET,
     LETTER_VERSION,
     LETTER_SYSLOG,
-    LETTER_UNBUILT, /* refused, with the reason in `text` */
+    LETTER_BACKGROUND,
+    LETTER_MASTER,
+    LETTER_MUX,
+    LETTER_NO_SESSION,
+    LETTER_SUBSYSTEM,
+    LETTER_TTY,
+    LETTER_TUNNEL,
+    LETTER_ABSENT, /* refused, with the reason in `text` */
 };
 static const struct letter {
     char letter;
@@ -35,23 +49,24 @@ static const struct letter {
     {'E', true, LETTER_LOG_FILE, NULL},
     {'F', true, LETTER_CONFIG_FILE, NULL},
     {'G', false, LETTER_PRINT, NULL},
+    {'M', false, LETTER_MASTER, NULL},
+    {'N', false, LETTER_NO_SESSION, NULL},
+    {'O', true, LETTER_MUX, NULL},
     {'Q', true, LETTER_QUERY, NULL},
     {'V', false, LETTER_VERSION, NULL},
     {'W', true, LETTER_STDIO, NULL},
+    {'f', false, LETTER_BACKGROUND, NULL},
     {'o', true, LETTER_OPTION, NULL},
     {'q', false, LETTER_QUIET, NULL},
+    {'s', false, LETTER_SUBSYSTEM, NULL},
+    {'t', false, LETTER_TTY, NULL},
     {'v', false, LETTER_VERBOSE, NULL},
+    {'w', true, LETTER_TUNNEL, NULL},
     {'y', false, LETTER_SYSLOG, NULL},
-    {'A', false, LETTER_UNBUILT, "agent forwarding (-A) is not built yet"},
-    {'I', true, LETTER_UNBUILT, "PKCS#11 (-I) is not part of adit"},
-    {'K', false, LETTER_UNBUILT, "GSSAPI (-K) is not part of adit"},
-    {'M', false, LETTER_UNBUILT, "multiplexing (-M) is not built yet"},
-    {'O', true, LETTER_UNBUILT, "multiplexing (-O) is not built yet"},
-    {'S', true, LETTER_UNBUILT, "multiplexing (-S) is not built yet"},
-    {'X', false, LETTER_UNBUILT, "X11 (-X) is not part of adit"},
-    {'Y', false, LETTER_UNBUILT, "X11 (-Y) is not part of adit"},
-    {'s', false, LETTER_UNBUILT, "subsystems (-s) are not built yet"},
-    {'w', true, LETTER_UNBUILT, "tun devices (-w) are not built yet"},
+    {'I', true, LETTER_ABSENT, "PKCS#11 (-I) is no part of adit: put the key into an agent"},
+    {'K', false, LETTER_ABSENT, "GSSAPI (-K) is no part of adit: log in by key or password"},
+    {'X', false, LETTER_ABSENT, "X11 forwarding (-X) is no part of adit: use ssh for that"},
+    {'Y', false, LETTER_ABSENT, "X11 forwarding (-Y) is no part of adit: use ssh for that"},
 };
 
 struct parse {
@@ -96,57 +111,142 @@ static enum err reported(struct parse *p)
     return ERR_CONFIG;
 }
 
+/* A letter is said later than what it replaces: a second -b, or -t behind -o RequestTTY. */
+static enum err override(struct parse *p, const char *keyword, const char *value)
+{
+    if (client_options_override(p->options, keyword, value, p->report) != OK)
+        return reported(p);
+    return OK;
+}
+
 static enum err set_stdio(struct parse *p, const char *value)
 {
     struct forward_fault fault;
+    if (p->args->stdio_host || p->args->mux_command) {
+        *p->fault = mem_strdup(p->args->mux_command ? "-W and -O do not go together"
+                                                    : "-W can be given only once");
+        return ERR_CONFIG;
+    }
     if (forward_spec_parse_target(value, &p->args->stdio_host, &p->args->stdio_port, &fault) !=
         OK) {
         *p->fault = mem_printf("-W %s column %u: %s", value, fault.column, fault.text);
         return ERR_CONFIG;
     }
-    /* -W implies these unless -o says otherwise; the first value wins, so -o's must come first:
-     * args_parse sets them at its end. */
-    return OK;
+    /* ExitOnForwardFailure and ClearAllForwardings follow at the end of args_parse: -o may say
+     * otherwise behind it. */
+    TRY(override(p, "RequestTTY", "no"));
+    return override(p, "SessionType", "none");
+}
+
+static enum err set_session(struct parse *p, enum session_type type)
+{
+    const struct client_options *o = p->options;
+    if (client_options_is_given(o, "SessionType") && o->session_type != type) {
+        *p->fault = mem_strdup(type == SESSION_NONE ? "Cannot specify -N with -s/SessionType"
+                                                    : "Cannot specify -s with -N/SessionType");
+        return ERR_CONFIG;
+    }
+    if (type == SESSION_NONE)
+        TRY(override(p, "RequestTTY", "no"));
+    return override(p, "SessionType", type == SESSION_NONE ? "none" : "subsystem");
+}
+
+static enum err set_mux(struct parse *p, const char *value)
+{
+    for (const char *const *name = args_mux_commands; *name; name++) {
+        if (strcmp(*name, value) != 0)
+            continue;
+        if (!p->args->stdio_host && !p->args->mux_command) {
+            p->args->mux_command = *name;
+            return OK;
+        }
+        *p->fault = mem_strdup(p->args->stdio_host ? "-W and -O do not go together"
+                                                   : "-O can be given only once");
+        return ERR_CONFIG;
+    }
+    *p->fault = mem_strdup("Invalid multiplex command.");
+    return ERR_CONFIG;
+}
+
+/* -w: the device, and a tunnel of the usual kind unless another was asked for. */
+static enum err set_tunnel(struct parse *p, const char *value)
+{
+    if (!client_options_is_given(p->options, "Tunnel"))
+        TRY(override(p, "Tunnel", "point-to-point"));
+    return override(p, "TunnelDevice", value);
+}
+
+static enum err more_verbose(struct parse *p)
+{
+    static const char *const names[] = {"DEBUG1", "DEBUG2", "DEBUG3"};
+    const struct client_options *o = p->options;
+    bool is_debug = client_options_is_given(o, "LogLevel") && o->log_level >= LOG_DEBUG1;
+    size_t next = is_debug ? (size_t)(o->log_level - LOG_DEBUG1) + 1 : 0;
+    p->args->verbose = (unsigned)MIN(next + 1, ARRAY_LEN(names));
+    p->args->quiet = false;
+    return override(p, "LogLevel", names[MIN(next, ARRAY_LEN(names) - 1)]);
 }
 
 static enum err own_letter(struct parse *p, const struct letter *row, const char *value)
 {
     struct args *a = p->args;
+    const struct client_options *o = p->options;
     switch (row->kind) {
     case LETTER_CONFIG_FILE:
         a->config_file = value;
-        break;
+        return OK;
     case LETTER_LOG_FILE:
         a->log_file = value;
-        break;
+        return OK;
     case LETTER_OPTION:
-        if (client_options_set(p->options, value, p->report) != OK)
-            return reported(p);
-        break;
+        return client_options_set(p->options, value, p->report) == OK ? OK : reported(p);
     case LETTER_PRINT:
         a->print_config = true;
-        break;
+        return OK;
     case LETTER_QUERY:
         a->query = value;
-        break;
+        return OK;
     case LETTER_STDIO:
         return set_stdio(p, value);
     case LETTER_VERBOSE:
-        a->verbose = MIN(a->verbose + 1, 3u);
-        break;
+        return more_verbose(p);
     case LETTER_QUIET:
         a->quiet = true;
-        break;
+        a->verbose = 0;
+        return override(p, "LogLevel", "QUIET");
     case LETTER_VERSION:
         a->show_version = true;
-        break;
+        return OK;
     case LETTER_SYSLOG:
+        a->log_system = true;
+        return OK;
+    case LETTER_BACKGROUND:
+        TRY(override(p, "ForkAfterAuthentication", "yes"));
+        return override(p, "StdinNull", "yes");
+    case LETTER_MASTER:
+        return override(p, "ControlMaster",
+                        client_options_is_given(o, "ControlMaster") &&
+                                o->control_master == CONTROL_YES
+                            ? "ask"
+                            : "yes");
+    case LETTER_MUX:
+        return set_mux(p, value);
+    case LETTER_NO_SESSION:
+        return set_session(p, SESSION_NONE);
+    case LETTER_SUBSYSTEM:
+        return set_session(p, SESSION_SUBSYSTEM);
+    case LETTER_TTY:
+        return override(p, "RequestTTY",
+                        client_options_is_given(o, "RequestTTY") && o->request_tty == TTY_YES
+                            ? "force"
+                            : "yes");
+    case LETTER_TUNNEL:
+        return set_tunnel(p, value);
+    case LETTER_ABSENT:
         break;
-    case LETTER_UNBUILT:
-        *p->fault = mem_strdup(row->text);
-        return ERR_CONFIG;
     }
-    return OK;
+    *p->fault = mem_strdup(row->text);
+    return ERR_CONFIG;
 }
 
 /* -J from the command line: each hop as careful as the destination. */
@@ -175,6 +275,10 @@ static enum err one_letter(struct parse *p, char letter, const char *value)
         return own_letter(p, row, value);
     if (letter == 'J')
         TRY(check_jumps(p, value));
+    if (letter == 'l' && !args_is_safe_user(value)) {
+        *p->fault = mem_strdup("remote username contains invalid characters");
+        return ERR_CONFIG;
+    }
     enum err err = client_options_set_letter(p->options, letter, value, p->report);
     return err == OK ? OK : reported(p);
 }
@@ -217,10 +321,24 @@ bool args_is_safe_name(const char *name)
     return true;
 }
 
+bool args_is_safe_user(const char *name)
+{
+    if (*name == '\0' || *name == '-')
+        return false;
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+        bool is_blank = c == ' ' && name[1] != '-';
+        if ((c <= 0x20 && !is_blank) || c == 0x7f || strchr("'`\";&<>|(){}$", c) != NULL ||
+            (c == '\\' && name[1] == '\0'))
+            return false;
+    }
+    return true;
+}
+
 static enum err set_user(struct parse *p, const char *user)
 {
-    if (!args_is_safe_name(user)) {
-        *p->fault = mem_strdup("invalid user name in the destination");
+    if (!args_is_safe_user(user)) {
+        *p->fault = mem_strdup("remote username contains invalid characters");
         return ERR_CONFIG;
     }
     if (client_options_set_letter(p->options, 'l', user, p->report) != OK)
@@ -277,8 +395,7 @@ static enum err destination(struct parse *p, const char *text)
 /* What -W implies, unless -o or a letter said otherwise before. */
 static enum err imply_stdio(struct parse *p)
 {
-    static const char *const implied[] = {"ExitOnForwardFailure=yes", "ClearAllForwardings=yes",
-                                          "SessionType=none", "RequestTTY=no"};
+    static const char *const implied[] = {"ExitOnForwardFailure=yes", "ClearAllForwardings=yes"};
     for (size_t i = 0; i < ARRAY_LEN(implied); i++) {
         if (client_options_set(p->options, implied[i], p->report) != OK)
             return reported(p);
@@ -312,5 +429,11 @@ enum err args_parse(struct args *a, struct client_options *options, struct repor
         a->command = argv + i;
     if (a->stdio_host)
         TRY(imply_stdio(&p));
+    bool is_subsystem = client_options_is_given(options, "SessionType") &&
+                        options->session_type == SESSION_SUBSYSTEM;
+    if (is_subsystem && a->host && !a->command && !a->mux_command) {
+        *fault = mem_strdup("You must specify a subsystem to invoke.");
+        return ERR_CONFIG;
+    }
     return OK;
 }

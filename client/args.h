@@ -10,15 +10,21 @@
 
 struct args {
     char *host;              /* without user@ and port; NULL: none was given */
-    char *const *command;    /* words behind the destination; borrowed; NULL: none */
+    char *const *command;    /* words behind the destination; borrowed, end with NULL; NULL: none */
     const char *config_file; /* -F; NULL: the usual ones; "none" */
     const char *log_file;    /* -E */
     const char *query;       /* -Q */
+    const char *mux_command; /* -O, one of args_mux_commands; NULL: none */
     char *stdio_host;        /* -W; owned */
     uint16_t stdio_port;
-    unsigned verbose; /* -v, counted up to 3 */
-    bool quiet, print_config, show_version;
+    bool print_config, show_version;
+    unsigned verbose; /* -v, up to 3; it is in the option LogLevel too */
+    bool quiet;       /* -q behind the last -v; so is this */
+    bool log_system;  /* -y */
 };
+
+/* What -O takes, by ssh(1); ends with NULL. */
+extern const char *const args_mux_commands[];
 
 void args_done(struct args *a);
 
@@ -30,10 +36,12 @@ enum err args_parse(struct args *a, struct client_options *options, struct repor
                     char *const *argv, char **fault) MUST_USE;
 
 /*
- * False for a user or host name with bytes that a shell or an option parser would read
- * (CVE-2023-51385): such names never come from a command line or a jump list.
+ * False for a host (user) name with bytes that a shell or an option parser would read
+ * (CVE-2023-51385): such names never come from a command line or a jump list. A user name may have
+ * a blank or a backslash in its middle.
  */
 bool args_is_safe_name(const char *name);
+bool args_is_safe_user(const char *name);
 
 extern const char args_usage[];
 

@@ -114,10 +114,8 @@ static enum err load(struct client_options *o, const struct args *a, const char 
 static void set_log_level(const struct args *a, const struct client_options *o)
 {
     enum log_level level = o ? o->log_level : LOG_INFO;
-    if (a->quiet)
-        level = LOG_QUIET;
-    if (a->verbose)
-        level = (enum log_level)(LOG_DEBUG1 + a->verbose - 1);
+    if (!o && (a->verbose || a->quiet))
+        level = a->quiet ? LOG_QUIET : (enum log_level)(LOG_DEBUG1 + a->verbose - 1);
     log_set_level(level);
 }
 
@@ -141,6 +139,10 @@ static const char *unbuilt(const struct args *a, const struct client_options *o)
         return "running a command on the server is not built yet: adit opens tunnels (-L -R -D -W)";
     if (o->session_type == SESSION_SUBSYSTEM)
         return "subsystems are not built yet";
+    if (a->mux_command)
+        return "multiplexing (-O) is not built yet";
+    if (o->tunnel != TUNNEL_NO)
+        return "tun devices (-w, Tunnel) are not built yet";
     /* Going out by another interface than was asked for would be wrong and perhaps unwanted. */
     if (client_options_is_given(o, "BindInterface"))
         return "BindInterface is not built yet";

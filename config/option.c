@@ -17,11 +17,17 @@
 #define KEYWORD_MAX 64 /* longer words are no keyword, and not worth a distance */
 
 const struct option_word option_log_level_words[] = {
-    {"QUIET", LOG_QUIET},     {"FATAL", LOG_FATAL},
-    {"ERROR", LOG_ERROR},     {"INFO", LOG_INFO},
-    {"VERBOSE", LOG_VERBOSE}, {"DEBUG", LOG_DEBUG1},
-    {"DEBUG1", LOG_DEBUG1},   {"DEBUG2", LOG_DEBUG2},
-    {"DEBUG3", LOG_DEBUG3},   {NULL, 0},
+    {"SILENT", LOG_QUIET},
+    {"QUIET", LOG_QUIET},
+    {"FATAL", LOG_FATAL},
+    {"ERROR", LOG_ERROR},
+    {"INFO", LOG_INFO},
+    {"VERBOSE", LOG_VERBOSE},
+    {"DEBUG", LOG_DEBUG1},
+    {"DEBUG1", LOG_DEBUG1},
+    {"DEBUG2", LOG_DEBUG2},
+    {"DEBUG3", LOG_DEBUG3},
+    {NULL, 0},
 };
 
 const struct option_word option_family_words[] = {
@@ -462,6 +468,22 @@ static void release(struct option_state *state, const struct option_row *row)
     } else if (row->type == OPTION_VALUE && row->value->release) {
         row->value->release(field);
     }
+}
+
+void option_unset(struct option_state *state, const char *keyword)
+{
+    const struct option_row *row = option_find(state->scope, keyword);
+    CHECK(row != NULL);
+    release(state, row);
+    state->is_set[row_index(state, row)] = false;
+    size_t kept = 0;
+    for (size_t i = 0; i < state->raw_count; i++) {
+        if (state->raw[i].row == row)
+            mem_free(state->raw[i].text);
+        else
+            state->raw[kept++] = state->raw[i];
+    }
+    state->raw_count = kept;
 }
 
 void option_done(struct option_state *state)

@@ -187,6 +187,9 @@ void option_freeze(struct option_state *state);
 /* True if a file or the command line gave the option (keyword in any case). */
 bool option_is_given(const struct option_state *state, const char *keyword);
 
+/* As if the option (keyword in any case) had never been given. */
+void option_unset(struct option_state *state, const char *keyword);
+
 /* "keyword value" lines of one row, lower case, in the form that OpenSSH prints and reads back. */
 enum err option_print(const struct option_state *state, const struct option_row *row,
                       struct buf *out) MUST_USE;

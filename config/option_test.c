@@ -185,8 +185,8 @@ static void values_are_read_or_refused(void **state)
         {C, "StrictHostKeyChecking", "accept-new", "stricthostkeychecking accept-new\n"},
         {C, "LogLevel", "debug1", "loglevel DEBUG\n"},
         {C, "LogLevel", "loud",
-         "LogLevel is one of QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, DEBUG3, "
-         "not \"loud\""},
+         "LogLevel is one of SILENT, QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, "
+         "DEBUG3, not \"loud\""},
         {C, "ServerAliveInterval", "1m30s", "serveraliveinterval 90\n"},
         {C, "ServerAliveInterval", "-1",
          "ServerAliveInterval is a time such as 30, 90s or 1m30s, not \"-1\""},

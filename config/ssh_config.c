@@ -87,22 +87,38 @@ enum err client_options_set(struct client_options *o, const char *assignment, st
     return result;
 }
 
-enum err client_options_set_letter(struct client_options *o, char letter, const char *argument,
-                                   struct report *report)
+/* One word as it stands: the shell has taken its quotes away already. */
+static enum err set_word(struct client_options *o, const char *keyword, const char *value,
+                         struct report *report)
 {
     struct place place = {"command line", 0, 0};
-    const char *keyword, *fixed;
-    if (!option_letter(letter, &keyword, &fixed))
-        return ERR_NOT_FOUND;
-    CHECK(fixed != NULL || argument != NULL);
     const struct option_row *row = option_find(OPTION_CLIENT, keyword);
     CHECK(row != NULL);
-    /* The argument is one word as it stands: the shell has taken its quotes away already. */
-    struct word word = {mem_strdup(fixed ? fixed : argument), 1};
+    struct word word = {mem_strdup(value), 1};
     struct line line = {.words = &word, .count = 1, .rest = word.text, .rest_column = 1};
     enum err result = option_parse(&o->state, OPTION_CLIENT, row, &line, &place, report);
     mem_free(word.text);
     return result;
+}
+
+enum err client_options_override(struct client_options *o, const char *keyword, const char *value,
+                                 struct report *report)
+{
+    option_unset(&o->state, keyword);
+    return set_word(o, keyword, value, report);
+}
+
+enum err client_options_set_letter(struct client_options *o, char letter, const char *argument,
+                                   struct report *report)
+{
+    const char *keyword, *fixed;
+    if (!option_letter(letter, &keyword, &fixed))
+        return ERR_NOT_FOUND;
+    CHECK(fixed != NULL || argument != NULL);
+    /* ssh(1) has the last of these letters win, but for the few whose option names a list. */
+    if (strchr("DiJLlPpR", letter) == NULL)
+        option_unset(&o->state, keyword);
+    return set_word(o, keyword, fixed ? fixed : argument, report);
 }
 
 /* HostName with %h and %% put in; any other '%' stays, as in fe80::1%eth0. The caller owns it. */

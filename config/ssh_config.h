@@ -209,6 +209,13 @@ enum err client_options_set(struct client_options *o, const char *assignment,
 enum err client_options_set_letter(struct client_options *o, char letter, const char *argument,
                                    struct report *report) MUST_USE;
 
+/*
+ * The same for a keyword and its value as one word, in the place of what the option had: a letter
+ * wins over what was said before it.
+ */
+enum err client_options_override(struct client_options *o, const char *keyword, const char *value,
+                                 struct report *report) MUST_USE;
+
 /* What the files are read for. All strings are borrowed for the call. */
 struct client_config_request {
     const char *host;        /* the destination as typed, without user@ and port; may be "" */
