@@ -44,7 +44,8 @@ static const char *const kex_legacy[] = {
     "diffie-hellman-group1-sha1",
     NULL,
 };
-static const char *const kex_known[] = {
+/* All that are known and not built are hybrids with ML-KEM or NTRU Prime. */
+static const char *const kex_post_quantum[] = {
     "mlkem768x25519-sha256",
     "mlkem768nistp256-sha256",
     "sntrup761x25519-sha512",
@@ -154,7 +155,7 @@ static const char *const compression_known[] = {"zlib", NULL};
 static const char *const nothing[] = {NULL};
 
 static const struct algo_set sets[] = {
-    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_legacy, kex_known, KEX_DEFAULT,
+    [ALGO_NAMES_KEX] = {"key exchange method", kex_built, kex_legacy, kex_post_quantum, KEX_DEFAULT,
                         KEX_CLIENT_DEFAULT},
     [ALGO_NAMES_HOST_KEY] = {"key algorithm", host_key_built, host_key_legacy, host_key_known,
                              HOST_KEY_DEFAULT, HOST_KEY_DEFAULT},
@@ -212,6 +213,11 @@ bool algo_names_is_built(enum algo_kind kind, struct slice name)
 bool algo_names_is_legacy(enum algo_kind kind, struct slice name)
 {
     return is_one_of(set_of(kind)->legacy, name);
+}
+
+bool algo_names_is_post_quantum(struct slice name)
+{
+    return is_one_of(kex_post_quantum, name);
 }
 
 bool algo_names_is_known(enum algo_kind kind, struct slice name)

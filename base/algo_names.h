@@ -31,6 +31,8 @@ const char *algo_names_built(enum algo_kind kind, size_t index);
 bool algo_names_is_built(enum algo_kind kind, struct slice name);
 /* Built, but never by default and never by a pattern: kept for configurations that name it. */
 bool algo_names_is_legacy(enum algo_kind kind, struct slice name);
+/* A key exchange that a quantum computer does not undo; whether it is built or not. */
+bool algo_names_is_post_quantum(struct slice name);
 bool algo_names_is_known(enum algo_kind kind, struct slice name); /* built ones are known too */
 
 /* What a specification came to. algo_choice_done frees all; each may be NULL. */

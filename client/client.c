@@ -183,6 +183,7 @@ static void on_secured(struct client *c)
 {
     struct transport_names n = transport_algorithms(link_transport(c->link));
     log_verbose("secured by %s, %s, %s", n.kex, n.host_key, n.send_cipher);
+    weak_crypto_tell(c);
     login_start(c);
 }
 

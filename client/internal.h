@@ -71,4 +71,8 @@ void tell_remote_refused(const struct forward *f, bool fatal);
 /* RFC 4252 5.4: a text of the server's, line by line, with control bytes made harmless. */
 void tell_banner(struct slice text);
 
+/* ---- weak_crypto.c ---- */
+
+void weak_crypto_tell(const struct client *c); /* the link is secured */
+
 #endif

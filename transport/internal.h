@@ -68,6 +68,7 @@ struct kex {
     const struct algo_mac *mac_c2s, *mac_s2c;
     bool packs_c2s, packs_s2c; /* zlib@openssh.com was agreed */
     struct kex_client *client;
+    uint32_t asked_bits;                     /* client, group exchange: the size it wished */
     struct buf prime, generator, group_text; /* of a group exchange; the text is hashed */
     struct buf server_public;                /* kept between question and answer */
     struct buf secret;                       /* K, encoded */
@@ -184,6 +185,8 @@ void kex_gex_request(struct transport *t, struct slice payload); /* server: name
 void kex_gex_ask(struct transport *t);                           /* client: asks for one */
 bool kex_gex_given(struct transport *t, struct slice payload) MUST_USE; /* client: got one */
 struct kex_group kex_gex_group(const struct kex *k);
+/* One value of the exchange in OpenSSH's words, which its suite reads. */
+void kex_gex_tell_bits(const struct kex *k, struct slice public_value);
 
 /* transport.c, for the others */
 /* Seals a payload whatever the state: the exchange's own messages. Failure ends the transport. */

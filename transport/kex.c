@@ -3,6 +3,7 @@
  * derivation, NEWKEYS, OpenSSH's strict KEX, and when new keys are due. Knows nothing of payloads
  * beyond its own messages; who trusts a key or signs a hash is asked through transport_next.
  */
+#include "base/algo_names.h"
 #include "base/log.h"
 #include "crypto/cert.h"
 #include "crypto/legacy.h"
@@ -235,6 +236,8 @@ static void send_ecdh_init(struct transport *t)
             msg_kex_ecdh_init_encode(&w, buf_slice(&public_value));
         CHECK(writer_done(&w) == OK);
         transport_seal(t, buf_slice(&payload));
+        if (is_exchange(k))
+            kex_gex_tell_bits(k, buf_slice(&public_value));
         /* The value is hashed later: Q_C. */
         buf_clear(&k->server_public);
         enum err err = buf_append_slice(&k->server_public, buf_slice(&public_value));
@@ -242,6 +245,16 @@ static void send_ecdh_init(struct transport *t)
     }
     buf_done(&public_value);
     buf_done(&payload);
+}
+
+static bool has_post_quantum(struct slice names)
+{
+    struct slice name;
+    while (namelist_next(&names, &name)) {
+        if (algo_names_is_post_quantum(name))
+            return true;
+    }
+    return false;
 }
 
 static void on_kexinit(struct transport *t, struct slice payload, uint32_t sequence)
@@ -267,6 +280,7 @@ static void on_kexinit(struct transport *t, struct slice payload, uint32_t seque
     if (t->exchanges == 0) {
         struct slice names = peers.lists[KEXINIT_KEX];
         t->strict = namelist_contains(names, is_server(t) ? STRICT_CLIENT : STRICT_SERVER);
+        t->peer_info.post_quantum = has_post_quantum(names);
         t->peer_ext_info =
             namelist_contains(names, is_server(t) ? EXT_INFO_CLIENT : EXT_INFO_SERVER);
         if (t->strict && sequence != 0) {
@@ -516,6 +530,8 @@ static void on_ecdh_reply(struct transport *t, struct slice payload)
         protocol_error(t, ERR_FORMAT, bad_message);
         return;
     }
+    if (is_exchange(k))
+        kex_gex_tell_bits(k, m.server_public);
     if (kex_client_finish(k->client, m.server_public, &k->secret) != OK) {
         exchange_failed(t, ERR_CRYPTO, bad_public);
         return;

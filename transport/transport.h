@@ -190,6 +190,7 @@ struct transport_peer_info {
     bool has_server_sig_algs;
     struct slice server_sig_algs; /* lives as long as t */
     bool publickey_hostbound, ping, abort;
+    bool post_quantum; /* its first KEXINIT named such a key exchange, ours or not */
 };
 const struct transport_peer_info *transport_peer_ext_info(const struct transport *t);
 
