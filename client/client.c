@@ -57,12 +57,12 @@ static void detach(void)
         log_debug("chdir: %s", strerror(errno));
 }
 
-static void become_ready(struct client *c)
+void client_settled(struct client *c)
 {
     if (c->ready || c->ending || !link_is_up(c->link))
         return;
     bool wait = c->options->exit_on_forward_failure;
-    if (wait && !forward_set_is_settled(&c->forwards))
+    if (wait && (c->tun_asked || !forward_set_is_settled(&c->forwards)))
         return;
     c->ready = true;
     if (c->request->ready_fd < 0)
@@ -92,7 +92,7 @@ static void on_forward_changed(void *owner, struct forward *f)
         }
     }
     if (c->link)
-        become_ready(c);
+        client_settled(c);
 }
 
 static void add_forwards(struct client *c)
@@ -143,13 +143,15 @@ static void on_up(struct client *c)
     const struct args *a = c->request->args;
     reach_arrived(c);
     forward_set_start(&c->forwards, c->link);
+    if (!c->ending)
+        tun_begin(c);
     if (c->ending)
         return;
     if (a->stdio_host)
         start_stdio(c);
     else if (c->options->session_type != SESSION_NONE)
         log_info("adit opens no shell yet: it goes on as with -N (Ctrl-C ends it)");
-    become_ready(c);
+    client_settled(c);
 }
 
 static void on_down(struct client *c, const struct link_event *e)
@@ -231,7 +233,7 @@ static void on_link(void *owner, const struct link_event *e)
         break;
     case LINK_GLOBAL_REPLY:
         if (forward_set_reply(&c->forwards, e))
-            become_ready(c);
+            client_settled(c);
         break;
     case LINK_OPEN_REQUEST:
         if (slice_is(e->name, "forwarded-tcpip") ||
@@ -324,6 +326,7 @@ static void client_setup(struct client *c)
 static void client_teardown(struct client *c)
 {
     reach_done(c);
+    tun_done(c);
     link_free(c->link);
     forward_set_done(&c->forwards);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)

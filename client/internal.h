@@ -10,6 +10,7 @@
 #include "io/child.h"
 #include "io/dial.h"
 #include "tunnel/forward.h"
+#include "tunnel/tun_channel.h"
 
 #define CLIENT_SIGNALS 3
 
@@ -31,6 +32,9 @@ struct client {
     size_t *offered; /* key index of auth_client -> identities index */
     size_t offered_count;
     struct forward_set forwards;
+    struct tun_channel *tun; /* -w; NULL: none, or gone */
+    char *tun_name;          /* of our device (%T), NULL: none */
+    bool tun_asked;          /* and the server has not answered */
     char *stray_line; /* the first line before the identification, escaped */
     char *methods;    /* what the server still took when authentication failed */
     int attempts_left;
@@ -45,6 +49,8 @@ struct client {
 void client_finish(struct client *c, int status);
 /* The way is there: takes over the descriptors (the same number for a socket). */
 void client_start_link(struct client *c, int read_fd, int write_fd);
+/* -f: goes to the background, once all that was asked for is settled. */
+void client_settled(struct client *c);
 /* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */
 int client_family(const struct client_options *o);
 
@@ -70,6 +76,11 @@ void tell_down(struct client *c, const struct link_event *e);
 void tell_remote_refused(const struct forward *f, bool fatal);
 /* RFC 4252 5.4: a text of the server's, line by line, with control bytes made harmless. */
 void tell_banner(struct slice text);
+
+/* ---- tun.c ---- */
+
+void tun_begin(struct client *c); /* the link is up */
+void tun_done(struct client *c);  /* before link_free */
 
 /* ---- weak_crypto.c ---- */
 

@@ -141,8 +141,6 @@ static const char *unbuilt(const struct args *a, const struct client_options *o)
         return "subsystems are not built yet";
     if (a->mux_command)
         return "multiplexing (-O) is not built yet";
-    if (o->tunnel != TUNNEL_NO)
-        return "tun devices (-w, Tunnel) are not built yet";
     /* Going out by another interface than was asked for would be wrong and perhaps unwanted. */
     if (client_options_is_given(o, "BindInterface"))
         return "BindInterface is not built yet";

@@ -1,6 +1,6 @@
 /*
- * The server's side of tun@openssh.com (OpenSSH's PROTOCOL 2.3): policy, device, packets. One
- * packet is one message; what finds no window is lost, as packets may be.
+ * The server's side of tun@openssh.com (OpenSSH's PROTOCOL 2.3): policy and audit; the
+ * packets are tun_channel.c's.
  */
 #ifndef ADIT_TUNNEL_ACCEPT_TUN_H
 #define ADIT_TUNNEL_ACCEPT_TUN_H
@@ -22,11 +22,5 @@ void accept_tun_free(struct accept_tun *a);
 
 /* Deals with a LINK_OPEN_REQUEST to its end, if it is of this type: true then. */
 bool accept_tun_open(struct accept_tun *a, const struct link_event *e) MUST_USE;
-
-/*
- * What goes in front of a packet in point-to-point mode: the family in OpenBSD's numbers, by the
- * packet's own version. False: it is neither IPv4 nor IPv6.
- */
-bool tun_family_of(struct slice packet, uint8_t head[4]);
 
 #endif

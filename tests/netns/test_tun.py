@@ -1,6 +1,6 @@
-"""Tun devices between stock `ssh -w` and aditd, across two network namespaces. Root only.
+"""Tun devices between `-w` of ssh and adit and sshd and aditd, across two network namespaces. Root only.
 
-    left (ssh -w) 10.83.N.1 ---- veth ---- 10.83.N.2 right (aditd)
+    left (client) 10.83.N.1 ---- veth ---- 10.83.N.2 right (server)
     left 10.84.7.1 ---- tun or tap, through the connection ---- 10.84.7.2 right
 """
 
@@ -23,8 +23,8 @@ def place(two_hosts):
     return p
 
 
-def ssh_w(bed, place, server, *options):
-    argv = ["/usr/bin/ssh", "-v", "-N"] + list(options) + bed.client_options(server) + [bed.login(server)]
+def client_w(bed, place, server, *options, program="/usr/bin/ssh"):
+    argv = [program, "-v", "-N"] + list(options) + bed.client_options(server) + [bed.login(server)]
     return bed.run(argv, netns=place.left)
 
 
@@ -45,9 +45,10 @@ def bring_up(place, name, other):
     ("ethernet", "3:4", ("tap3", "tap4")),
     ("point-to-point", "any:any", ("tun0", "tun0")),
 ])
-def test_packets_go_both_ways_through_a_device(bed, place, mode, units, names):
-    server = start_server(bed, place, "aditd", PermitTunnel="yes")
-    ssh = ssh_w(bed, place, server, "-o", "Tunnel=" + mode, "-w", units)
+@pytest.mark.parametrize("client, name", [("/usr/bin/ssh", "aditd"), (b.ADIT, "aditd"), (b.ADIT, "sshd")])
+def test_packets_go_both_ways_through_a_device(bed, place, client, name, mode, units, names):
+    server = start_server(bed, place, name, PermitTunnel="yes")
+    process = client_w(bed, place, server, "-o", "Tunnel=" + mode, "-w", units, program=client)
     bring_up(place, *names)
     with place.inside(place.right):
         both = b.BothWays(2 * MIB)
@@ -56,14 +57,36 @@ def test_packets_go_both_ways_through_a_device(bed, place, mode, units, names):
         sent = b.exchange((RIGHT, target.port), 2 * MIB)
     until(lambda: both.results, "the target to see the end")
     assert both.results == [(sent, 2 * MIB)]
-    ssh.stop()
-    until(lambda: not has_device(place, place.right, names[1]), "the server's device to go with the connection")
+    process.stop()
+    for netns, device in ((place.left, names[0]), (place.right, names[1])):
+        until(lambda: not has_device(place, netns, device), "the device %s to go with the connection" % device)
+
+
+@pytest.mark.parametrize("name", ["aditd", "sshd"])
+def test_adit_says_that_the_server_refused_and_ends_if_asked_to(bed, place, name):
+    server = start_server(bed, place, name, PermitTunnel="no")
+    adit = client_w(bed, place, server, "-w", "5:5", "-o", "ExitOnForwardFailure=yes", program=b.ADIT)
+    assert adit.wait() == 255
+    assert "Tunnel forwarding failed" in adit.err and "PermitTunnel" in adit.err
+    assert not has_device(place, place.left, "tun5")
+
+
+def test_a_device_that_is_taken_is_said_and_the_connection_stays(bed, place):
+    server = start_server(bed, place, "aditd", PermitTunnel="yes")
+    first = client_w(bed, place, server, "-w", "6:6", program=b.ADIT)
+    first.wait_line("tunnel forward established: tun6")
+    second = client_w(bed, place, server, "-w", "6:7", program=b.ADIT)
+    second.wait_line("Tunnel device open failed: Device or resource busy")
+    second.wait_line("Could not request tunnel forwarding.")
+    assert second.is_alive()
+    third = client_w(bed, place, server, "-w", "6:7", "-o", "ExitOnForwardFailure=yes", program=b.ADIT)
+    assert third.wait() == 255
 
 
 @pytest.mark.parametrize("permit, mode", [("no", "point-to-point"), ("ethernet", "point-to-point"), ("point-to-point", "ethernet")])
 def test_a_mode_that_is_not_permitted_is_refused(bed, place, permit, mode):
     server = start_server(bed, place, "aditd", PermitTunnel=permit)
-    ssh = ssh_w(bed, place, server, "-o", "Tunnel=" + mode, "-w", "5:5", "-o", "ExitOnForwardFailure=yes")
+    ssh = client_w(bed, place, server, "-o", "Tunnel=" + mode, "-w", "5:5", "-o", "ExitOnForwardFailure=yes")
     ssh.wait_line("administratively prohibited")
     assert not has_device(place, place.right, "tun5") and not has_device(place, place.right, "tap5")
     ssh.stop()

@@ -1,6 +1,7 @@
 /* What stands in front of a packet in point-to-point mode (OpenSSH's PROTOCOL 2.3). */
 #include "tests/unit.h"
-#include "tunnel/accept_tun.h"
+#include "tunnel/policy.h"
+#include "tunnel/tun_channel.h"
 #include "wire/msg_conn.h"
 
 static void the_family_is_the_packets_own_in_openbsds_numbers(void **state UNUSED)
