@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "client/internal.h"
 #include "client/trust.h"
+#include "config/expand.h"
 #include "wire/numbers.h"
 
 #define IDENT "SSH-2.0-adit_" ADIT_VERSION
@@ -34,6 +36,7 @@ static void on_signal(void *owner, int signal_number)
 {
     struct client *c = owner;
     log_verbose("Killed by signal %d.", signal_number);
+    own_session_cut(c);
     client_finish(c, EXIT_FAILED);
     /* A second one does not wait for a polite goodbye. */
     if (c->status && c->ending && !c->link)
@@ -140,17 +143,16 @@ static void start_stdio(struct client *c)
 
 static void on_up(struct client *c)
 {
-    const struct args *a = c->request->args;
     reach_arrived(c);
     forward_set_start(&c->forwards, c->link);
     if (!c->ending)
         tun_begin(c);
     if (c->ending)
         return;
-    if (a->stdio_host)
+    if (c->request->args->stdio_host)
         start_stdio(c);
-    else if (c->options->session_type != SESSION_NONE)
-        log_info("adit opens no shell yet: it goes on as with -N (Ctrl-C ends it)");
+    else
+        own_session_start(c);
     client_settled(c);
 }
 
@@ -160,8 +162,32 @@ static void on_down(struct client *c, const struct link_event *e)
     tell_down(c, e);
     if (!c->ending)
         c->status = EXIT_FAILED;
-    c->ending = true;
-    loop_stop(c->loop);
+    c->ending = c->is_down = true;
+    if (!own_session_is_open(c))
+        loop_stop(c->loop);
+}
+
+void client_session_ended(struct client *c)
+{
+    int status;
+    if (c->is_down) {
+        loop_stop(c->loop);
+    } else if (conn_channel_count(link_conn(c->link)) == 0 && own_session_is_over(c, &status)) {
+        client_finish(c, status);
+    } else {
+        log_verbose(
+            "The session is over; forwarded connections are still open (Ctrl-C ends them).");
+    }
+}
+
+/* The last channel has gone. */
+static void on_no_channels(struct client *c)
+{
+    int status;
+    if (c->stdio_done)
+        client_finish(c, EXIT_SUCCESS);
+    else if (own_session_is_over(c, &status))
+        client_finish(c, status);
 }
 
 static void on_server_key(struct client *c, struct slice blob)
@@ -244,8 +270,7 @@ static void on_link(void *owner, const struct link_event *e)
                         "this client takes forwarded connections only");
         break;
     case LINK_NO_CHANNELS:
-        if (c->stdio_done)
-            client_finish(c, EXIT_SUCCESS);
+        on_no_channels(c);
         break;
     case LINK_DEBUG:
         log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));
@@ -259,6 +284,33 @@ static void on_link(void *owner, const struct link_event *e)
 }
 
 /* ---- making and ending ---- */
+
+bool client_peer_is_openssh(const struct client *c)
+{
+    char *ident CLEANUP(mem_cleanup) = slice_strdup(transport_peer_ident(link_transport(c->link)));
+    return strstr(ident, "OpenSSH_") || strstr(ident, "-adit");
+}
+
+char *client_expand(const struct client *c, const char *text, const char *keyword)
+{
+    const struct client_options *o = c->options;
+    char port[8];
+    char *out = NULL;
+    struct expand_fault fault;
+    snprintf(port, sizeof(port), "%u", o->port);
+    struct expand_token tokens[] = {{'d', c->request->home},
+                                    {'h', o->host_name},
+                                    {'k', o->host_key_alias ? o->host_key_alias : o->host},
+                                    {'n', o->host},
+                                    {'p', port},
+                                    {'r', o->user}};
+    struct expand_facts facts = {.tokens = tokens, .token_count = ARRAY_LEN(tokens)};
+    if (expand_text(text, &facts, &out, &fault) != OK) {
+        log_error("%s: %s", keyword, fault.text);
+        return NULL;
+    }
+    return out;
+}
 
 int client_family(const struct client_options *o)
 {
@@ -327,6 +379,7 @@ static void client_teardown(struct client *c)
 {
     reach_done(c);
     tun_done(c);
+    own_session_done(c);
     link_free(c->link);
     forward_set_done(&c->forwards);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)
@@ -351,6 +404,8 @@ int client_run(const struct client_request *request)
     }
     c.rng = rng_new();
     login_init(&c);
+    if (own_session_init(&c) != OK)
+        c.ending = true;
     client_setup(&c);
     forward_set_bind(&c.forwards);
     if (!c.ending) {

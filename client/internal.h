@@ -1,12 +1,14 @@
 /*
  * One run of the client, as its rooms share it: client.c (the life), reach.c (getting there),
- * login.c (authentication), tell.c (what a person is told).
+ * login.c (authentication), own_session.c (the session it was started for), tell.c (what a person
+ * is told).
  */
 #ifndef ADIT_CLIENT_INTERNAL_H
 #define ADIT_CLIENT_INTERNAL_H
 
 #include "client/client.h"
 #include "client/identity.h"
+#include "client/own_session.h"
 #include "io/child.h"
 #include "io/dial.h"
 #include "tunnel/forward.h"
@@ -37,8 +39,10 @@ struct client {
     bool tun_asked;          /* and the server has not answered */
     char *stray_line; /* the first line before the identification, escaped */
     char *methods;    /* what the server still took when authentication failed */
+    struct own_session *own;
     int attempts_left;
     bool identified, ready, ending;
+    bool is_down;    /* the link is: what a session still has to deliver is waited for */
     bool stdio_done; /* -W: both directions have ended here */
     int status;
 };
@@ -53,6 +57,13 @@ void client_start_link(struct client *c, int read_fd, int write_fd);
 void client_settled(struct client *c);
 /* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */
 int client_family(const struct client_options *o);
+
+/* adit's own session is over: the run ends with its last channel. */
+void client_session_ended(struct client *c);
+/* OpenSSH, or our own server: they know eow@openssh.com and no-more-sessions@openssh.com. */
+bool client_peer_is_openssh(const struct client *c);
+/* % tokens; NULL if they cannot be expanded (said, with the keyword). The caller owns it. */
+char *client_expand(const struct client *c, const char *text, const char *keyword) MUST_USE;
 
 /* ---- reach.c ---- */
 

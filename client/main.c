@@ -135,10 +135,6 @@ static int print_options(const struct client_options *o)
  */
 static const char *unbuilt(const struct args *a, const struct client_options *o)
 {
-    if (a->command)
-        return "running a command on the server is not built yet: adit opens tunnels (-L -R -D -W)";
-    if (o->session_type == SESSION_SUBSYSTEM)
-        return "subsystems are not built yet";
     if (a->mux_command)
         return "multiplexing (-O) is not built yet";
     /* Going out by another interface than was asked for would be wrong and perhaps unwanted. */

@@ -21,8 +21,8 @@
 #include "server/config_text.h"
 #include "server/role.h"
 #include "server/session_child.h"
-#include "wire/tty_modes.h"
 #include "wire/reader.h"
+#include "wire/tty_modes.h"
 
 #define WORKER_FD     5
 #define STATUS_FAILED 255

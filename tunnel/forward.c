@@ -1,6 +1,7 @@
 /* The set of forwards and their states. */
 #include "tunnel/forward.h"
 
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -48,22 +49,86 @@ void forward_set_state(struct forward *f, enum forward_state state, const char *
 void forward_set_bind(struct forward_set *set)
 {
     LIST_FOR (f, &set->forwards, struct forward, item) {
-        if (!forward_spec_is_remote(&f->spec))
+        if (!forward_spec_is_remote(&f->spec) && f->state != FORWARD_CANCELLED)
             forward_local_bind(f);
     }
+}
+
+static void start(struct forward *f)
+{
+    if (forward_spec_is_remote(&f->spec))
+        forward_remote_start(f);
+    else
+        forward_local_start(f);
 }
 
 void forward_set_start(struct forward_set *set, struct link *l)
 {
     set->link = l;
     LIST_FOR (f, &set->forwards, struct forward, item) {
-        if (f->state != FORWARD_WANTED && f->state != FORWARD_REFUSED)
+        if (f->state == FORWARD_WANTED || f->state == FORWARD_REFUSED)
+            start(f);
+    }
+}
+
+struct forward *forward_set_launch(struct forward_set *set, const struct forward_spec *spec)
+{
+    struct forward *f = forward_set_add(set, spec);
+    start(f);
+    return f;
+}
+
+static bool is_live(const struct forward *f)
+{
+    return f->state == FORWARD_ACTIVE || f->state == FORWARD_ASKED;
+}
+
+struct forward *forward_set_find(struct forward_set *set, const struct forward_spec *spec)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (is_live(f) && forward_spec_equal(&f->spec, spec))
+            return f;
+    }
+    return NULL;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* A port that the server chose may be named by either number. */
+static bool listens_at(const struct forward *f, const struct forward_listen *where)
+{
+    const struct forward_listen *listen = &f->spec.listen;
+    if (listen->path || where->path)
+        return is_same_text(listen->path, where->path);
+    return (where->port == listen->port || where->port == f->port) &&
+           is_same_text(listen->address, where->address);
+}
+
+static bool is_same_side(enum forward_kind a, enum forward_kind b)
+{
+    bool is_remote[] = {a == FORWARD_REMOTE || a == FORWARD_REMOTE_DYNAMIC,
+                        b == FORWARD_REMOTE || b == FORWARD_REMOTE_DYNAMIC};
+    return a == b || (is_remote[0] && is_remote[1]);
+}
+
+enum err forward_set_cancel(struct forward_set *set, const struct forward_spec *spec)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (!is_live(f) || !is_same_side(f->spec.kind, spec->kind) || !listens_at(f, &spec->listen))
             continue;
         if (forward_spec_is_remote(&f->spec))
-            forward_remote_start(f);
-        else
-            forward_local_start(f);
+            forward_remote_cancel(f);
+        if (f->listener)
+            listener_close(f->listener);
+        f->listener = NULL;
+        /* Visitors that are on their way still point here: it stays until the set goes. */
+        f->state = FORWARD_CANCELLED;
+        return OK;
     }
+    return ERR_NOT_FOUND;
 }
 
 void forward_set_link_down(struct forward_set *set)

@@ -15,7 +15,8 @@ enum forward_state {
     FORWARD_WANTED,
     FORWARD_ASKED, /* remote: the request is out */
     FORWARD_ACTIVE,
-    FORWARD_REFUSED, /* reason says why */
+    FORWARD_REFUSED,   /* reason says why */
+    FORWARD_CANCELLED, /* on the person's word; what runs through it goes on */
 };
 
 struct forward_set;
@@ -57,6 +58,17 @@ struct forward *forward_set_add(struct forward_set *set, const struct forward_sp
 void forward_set_start(struct forward_set *set, struct link *l);
 /* The link died: remote forwards go back to WANTED, local listeners stop accepting. */
 void forward_set_link_down(struct forward_set *set);
+/* One more, while the link is up: bound and asked for at once; `changed` tells, perhaps before this
+ * returns. */
+struct forward *forward_set_launch(struct forward_set *set, const struct forward_spec *spec);
+/* The live one that listens where spec does and goes where it goes; NULL. */
+struct forward *forward_set_find(struct forward_set *set, const struct forward_spec *spec);
+/*
+ * Ends the live one of this kind (remote dynamic ones are remote) that listens at spec's listening
+ * end: no more visitors; connections that are open go on. ERR_NOT_FOUND: there is none.
+ */
+enum err forward_set_cancel(struct forward_set *set, const struct forward_spec *spec) MUST_USE;
+
 /* Before the link: binds the local listeners, so that a port that is taken is known at once. */
 void forward_set_bind(struct forward_set *set);
 
@@ -77,6 +89,7 @@ void forward_local_bind(struct forward *f);
 void forward_local_start(struct forward *f);
 void forward_local_stop(struct forward *f);
 void forward_remote_start(struct forward *f);
+void forward_remote_cancel(struct forward *f);
 void forward_remote_reply(struct forward *f, bool success, struct slice body);
 void forward_remote_open(struct forward_set *set, const struct link_event *e);
 void forward_set_state(struct forward *f, enum forward_state state, const char *reason);

@@ -21,7 +21,9 @@ static const char *wire_address(const struct forward *f)
     return strcmp(listen->address, "*") == 0 ? "" : listen->address;
 }
 
-void forward_remote_start(struct forward *f)
+/* To listen and not to have the same body (RFC 4254 7.1). */
+static void ask(const struct forward *f, const char *tcp, const char *streamlocal, uint16_t port,
+                bool want_reply)
 {
     struct buf body;
     struct writer w;
@@ -31,15 +33,27 @@ void forward_remote_start(struct forward *f)
     if (path) {
         body_streamlocal_forward_encode(&w, slice_text(path));
     } else {
-        struct body_tcpip_forward b = {slice_text(wire_address(f)), f->spec.listen.port};
+        struct body_tcpip_forward b = {slice_text(wire_address(f)), port};
         body_tcpip_forward_encode(&w, &b);
     }
     CHECK(writer_done(&w) == OK);
+    link_global_request(f->set->link, path ? streamlocal : tcp, want_reply, buf_slice(&body),
+                        f->cookie);
+    buf_done(&body);
+}
+
+void forward_remote_start(struct forward *f)
+{
     f->cookie = f->set->next_cookie++;
     f->state = FORWARD_ASKED;
-    link_global_request(f->set->link, path ? "streamlocal-forward@openssh.com" : "tcpip-forward",
-                        true, buf_slice(&body), f->cookie);
-    buf_done(&body);
+    ask(f, "tcpip-forward", "streamlocal-forward@openssh.com", f->spec.listen.port, true);
+}
+
+/* A port that the server chose is cancelled by the number that was told. */
+void forward_remote_cancel(struct forward *f)
+{
+    if (f->set->link)
+        ask(f, "cancel-tcpip-forward", "cancel-streamlocal-forward@openssh.com", f->port, false);
 }
 
 /*
