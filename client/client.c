@@ -331,6 +331,7 @@ void client_start_link(struct client *c, int read_fd, int write_fd)
     struct stream *s = stream_new(c->loop, read_fd, write_fd, 0, NULL, NULL);
     link_tune_stream(s);
     stream_set_keepalive(s, o->tcp_keep_alive);
+    stream_set_tos(s, o->ip_qos.bulk); /* a session that has a terminal changes it */
     struct link_config config = {
         .loop = c->loop,
         .transport = &c->transport,
@@ -359,11 +360,13 @@ static void client_setup(struct client *c)
     add_forwards(c);
     c->host_key_algorithms =
         trust_order_algorithms(c->crypto, o, c->request->home, o->host_key_algorithms);
+    c->ident =
+        o->version_addendum ? mem_printf("%s %s", IDENT, o->version_addendum) : mem_strdup(IDENT);
     c->transport = (struct transport_config){
         .role = TRANSPORT_CLIENT,
         .crypto = c->crypto,
         .rng = c->rng,
-        .ident = IDENT,
+        .ident = c->ident,
         .kex = o->kex_algorithms,
         .host_key = c->host_key_algorithms,
         .cipher = o->ciphers,
@@ -387,6 +390,7 @@ static void client_teardown(struct client *c)
     loop_free(c->loop);
     login_done(c);
     mem_free(c->host_key_algorithms);
+    mem_free(c->ident);
     mem_free(c->address);
     mem_free(c->methods);
     mem_free(c->stray_line);

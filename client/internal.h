@@ -11,6 +11,7 @@
 #include "client/own_session.h"
 #include "io/child.h"
 #include "io/dial.h"
+#include "io/fd_receiver.h"
 #include "tunnel/forward.h"
 #include "tunnel/tun_channel.h"
 
@@ -26,10 +27,12 @@ struct client {
     struct loop_timer *connect_timer, *retry_timer;
     struct dial *dial;
     struct child *proxy;
+    struct fd_receiver *fd_receiver; /* ProxyUseFdpass, until the descriptor is here */
     struct link *link;
     char *address; /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
     char *host_key_algorithms; /* known types first */
+    char *ident;               /* with VersionAddendum */
     struct identity_list identities;
     size_t *offered; /* key index of auth_client -> identities index */
     size_t offered_count;

@@ -133,13 +133,10 @@ static int print_options(const struct client_options *o)
 
 /* What is parsed but not built, where going on without it would do something else than was asked.
  */
-static const char *unbuilt(const struct args *a, const struct client_options *o)
+static const char *unbuilt(const struct args *a)
 {
     if (a->mux_command)
         return "multiplexing (-O) is not built yet";
-    /* Going out by another interface than was asked for would be wrong and perhaps unwanted. */
-    if (client_options_is_given(o, "BindInterface"))
-        return "BindInterface is not built yet";
     return NULL;
 }
 
@@ -209,7 +206,7 @@ static int run(const struct args *a, struct client_options *o, struct report *re
         return EXIT_FAILED;
     if (a->print_config)
         return print_options(o);
-    const char *missing = unbuilt(a, o);
+    const char *missing = unbuilt(a);
     if (missing)
         return fail(missing);
     struct client_request request = {.args = a, .options = o, .home = home, .ready_fd = -1};

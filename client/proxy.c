@@ -22,11 +22,7 @@ bool proxy_is_wanted(const struct client_options *o)
     return is_set(o->proxy_command) || is_set(o->proxy_jump);
 }
 
-/* ---- the two pipes ---- */
-
-struct pipes {
-    int to[2], from[2]; /* read end, write end */
-};
+/* ---- running it ---- */
 
 static void close_pair(int fds[2])
 {
@@ -36,39 +32,39 @@ static void close_pair(int fds[2])
     }
 }
 
-static enum err pipes_new(struct pipes *p)
+/* What the program gets as standard input and output; its errors go where ours do. */
+static enum err spawn(struct child **child, struct loop *l, const char *file,
+                      char *const *arguments, int in, int out, child_exited *exited, void *owner)
 {
-    *p = (struct pipes){{-1, -1}, {-1, -1}};
-    enum err err = child_pipe(p->to);
-    if (err == OK)
-        err = child_pipe(p->from);
-    if (err != OK) {
-        close_pair(p->to);
-        log_error("no pipe for the proxy");
-    }
-    return err;
-}
-
-/* Runs the program between the pipes; keeps our ends. */
-static enum err run(struct child **child, struct loop *l, const char *file, char *const *arguments,
-                    child_exited *exited, void *owner, int *read_fd, int *write_fd)
-{
-    struct pipes p;
-    TRY(pipes_new(&p));
-    int fds[] = {p.to[0], p.from[1], STDERR_FILENO};
+    int fds[] = {in, out, STDERR_FILENO};
     struct child_spec spec = {
         .file = file, .arguments = arguments, .fds = fds, .fd_count = ARRAY_LEN(fds)};
     enum err err = child_new(child, l, &spec, exited, owner);
-    close(p.to[0]);
-    close(p.from[1]);
-    if (err != OK) {
-        close(p.to[1]);
-        close(p.from[0]);
+    if (err != OK)
         log_error("the proxy could not be run: %s: %s", file, err_name(err));
+    return err;
+}
+
+/* Runs the program between two pipes; keeps our ends. */
+static enum err run(struct child **child, struct loop *l, const char *file, char *const *arguments,
+                    child_exited *exited, void *owner, int *read_fd, int *write_fd)
+{
+    int to[2] = {-1, -1}, from[2] = {-1, -1}; /* read end, write end */
+    if (child_pipe(to) != OK || child_pipe(from) != OK) {
+        close_pair(to);
+        log_error("no pipe for the proxy");
+        return ERR_IO;
+    }
+    enum err err = spawn(child, l, file, arguments, to[0], from[1], exited, owner);
+    close(to[0]);
+    close(from[1]);
+    if (err != OK) {
+        close(to[1]);
+        close(from[0]);
         return err;
     }
-    *read_fd = p.from[0];
-    *write_fd = p.to[1];
+    *read_fd = from[0];
+    *write_fd = to[1];
     return OK;
 }
 
@@ -223,21 +219,69 @@ static enum err start_jump(struct child **child, struct loop *l, const struct ar
 
 /* ---- either ---- */
 
-enum err proxy_start(struct child **child, struct loop *l, const struct args *args,
-                     const struct client_options *o, child_exited *exited, void *owner,
-                     int *read_fd, int *write_fd)
+/*
+ * The user's own configuration names a shell command; it gets the user's shell, as with ssh, which
+ * it replaces (exec), so that a signal reaches the program.
+ */
+struct shell_words {
+    char *file, *line;
+    char *arguments[4];
+};
+
+static enum err shell_words_init(struct shell_words *w, const struct client_options *o)
 {
-    if (is_set(o->proxy_jump))
-        return start_jump(child, l, args, o, exited, owner, read_fd, write_fd);
+    static char dash_c[] = "-c";
+    const char *shell = getenv("SHELL");
     CLEANUP(mem_cleanup) char *command = expand_command(o);
     if (!command)
         return ERR_CONFIG;
     log_debug("Executing proxy command: %s", command);
-    /* The user's own configuration names a shell command; it gets the user's shell, as with ssh. */
-    const char *shell = getenv("SHELL");
-    char dash_c[] = "-c";
-    CLEANUP(mem_cleanup) char *file = mem_strdup(shell && *shell ? shell : "/bin/sh");
-    CLEANUP(mem_cleanup) char *line = mem_printf("exec %s", command);
-    char *arguments[] = {file, dash_c, line, NULL};
-    return run(child, l, file, arguments, exited, owner, read_fd, write_fd);
+    w->file = mem_strdup(shell && *shell ? shell : "/bin/sh");
+    w->line = mem_printf("exec %s", command);
+    w->arguments[0] = w->file;
+    w->arguments[1] = dash_c;
+    w->arguments[2] = w->line;
+    w->arguments[3] = NULL;
+    return OK;
+}
+
+static void shell_words_done(struct shell_words *w)
+{
+    mem_free(w->file);
+    mem_free(w->line);
+}
+
+enum err proxy_start(struct child **child, struct loop *l, const struct args *args,
+                     const struct client_options *o, child_exited *exited, void *owner,
+                     int *read_fd, int *write_fd)
+{
+    struct shell_words w;
+    if (is_set(o->proxy_jump))
+        return start_jump(child, l, args, o, exited, owner, read_fd, write_fd);
+    TRY(shell_words_init(&w, o));
+    enum err err = run(child, l, w.file, w.arguments, exited, owner, read_fd, write_fd);
+    shell_words_done(&w);
+    return err;
+}
+
+enum err proxy_start_fdpass(struct child **child, struct loop *l, const struct client_options *o,
+                            child_exited *exited, void *owner, int *socket)
+{
+    struct shell_words w;
+    int pair[2];
+    if (child_socketpair(pair) != OK) {
+        log_error("no socket for the proxy");
+        return ERR_IO;
+    }
+    enum err err = shell_words_init(&w, o);
+    if (err == OK) {
+        err = spawn(child, l, w.file, w.arguments, pair[1], pair[1], exited, owner);
+        shell_words_done(&w);
+    }
+    close(pair[1]);
+    if (err == OK)
+        *socket = pair[0];
+    else
+        close(pair[0]);
+    return err;
 }

@@ -10,6 +10,10 @@
 
 bool proxy_is_wanted(const struct client_options *o);
 
+/* ProxyUseFdpass: the program passes a connected descriptor over *socket, which is the caller's. */
+enum err proxy_start_fdpass(struct child **child, struct loop *l, const struct client_options *o,
+                            child_exited *exited, void *owner, int *socket) MUST_USE;
+
 /*
  * Starts the program; *read_fd and *write_fd are the caller's. ERR_CONFIG, ERR_IO: what was wrong
  * is logged.

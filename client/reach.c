@@ -58,6 +58,11 @@ static void dial_server(struct client *c)
     log_debug("Connecting to %s port %u.", o->host_name, o->port);
     c->dial = dial_new(c->loop, o->host_name, o->port, client_family(o), o->bind_address,
                        (uint64_t)o->connect_timeout_s * MS_PER_S, on_dialled, c);
+    if (o->bind_interface && dial_set_interface(c->dial, o->bind_interface) != OK) {
+        log_error("BindInterface %s: no such interface here, or it has no address",
+                  o->bind_interface);
+        client_finish(c, EXIT_FAILED);
+    }
 }
 
 static void on_connect_timeout(void *owner)
@@ -74,6 +79,31 @@ static void on_proxy_exited(void *owner, int status, int signal_number)
     (void)signal_number;
     c->proxy = NULL;
     log_debug("ProxyCommand ended with status %d", status);
+}
+
+static void on_passed(void *owner, int fd, int error_number)
+{
+    struct client *c = owner;
+    c->fd_receiver = NULL;
+    if (fd >= 0) {
+        c->address = fd_peer_address(fd);
+        log_debug("the proxy passed a connection to %s", c->address ? c->address : "UNKNOWN");
+        client_start_link(c, fd, fd);
+        return;
+    }
+    log_error("proxy dialer did not pass back a connection%s%s (ProxyUseFdpass is set: the "
+              "ProxyCommand must pass one over its standard output)",
+              error_number ? ": " : "", error_number ? strerror(error_number) : "");
+    client_finish(c, EXIT_FAILED);
+}
+
+static void start_fdpass(struct client *c)
+{
+    int socket;
+    if (proxy_start_fdpass(&c->proxy, c->loop, c->options, on_proxy_exited, c, &socket) == OK)
+        c->fd_receiver = fd_receiver_new(c->loop, socket, on_passed, c);
+    else
+        client_finish(c, EXIT_FAILED);
 }
 
 static void start_proxy(struct client *c)
@@ -96,9 +126,16 @@ void reach_init(struct client *c)
 void reach_begin(struct client *c)
 {
     uint64_t seconds = c->options->connect_timeout_s;
+    if (c->options->refuse_connection) {
+        log_error("%s", c->options->refuse_connection);
+        client_finish(c, EXIT_FAILED);
+        return;
+    }
     if (seconds)
         loop_timer_start(c->connect_timer, seconds * MS_PER_S);
-    if (proxy_is_wanted(c->options))
+    if (proxy_is_wanted(c->options) && c->options->proxy_use_fdpass && !c->options->proxy_jump)
+        start_fdpass(c);
+    else if (proxy_is_wanted(c->options))
         start_proxy(c);
     else
         dial_server(c);
@@ -113,6 +150,7 @@ void reach_done(struct client *c)
 {
     if (c->dial)
         dial_cancel(c->dial);
+    fd_receiver_cancel(c->fd_receiver);
     if (c->proxy) {
         child_kill(c->proxy, SIGHUP);
         child_forget(c->proxy);

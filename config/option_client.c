@@ -180,12 +180,12 @@ const struct option_row option_client_rows[] = {
                            INT32_MAX),
 
     /* more of how to get there */
-    BUILT(OPTION_STRING,   "BindInterface",       OPTION_RESTRICTS, bind_interface, NULL),
+    BUILT(OPTION_STRING,   "BindInterface",       0, bind_interface, NULL),
     BUILT(OPTION_FLAG,     "ProxyUseFdpass",      0, proxy_use_fdpass, "no"),
     BUILT(OPTION_QOS,      "IPQoS",               0, ip_qos, "ef none"),
     BUILT_KIND(OPTION_COMMAND, "VersionAddendum", NONE_UNSETS, version_addendum, NULL,
                OPTION_CHECK_ADDENDUM),
-    BUILT(OPTION_STRING,   "RefuseConnection",    OPTION_RESTRICTS, refuse_connection, NULL),
+    BUILT(OPTION_STRING,   "RefuseConnection",    0, refuse_connection, NULL),
     BUILT(OPTION_STRING,   "Tag",                 0, tag, NULL),
     BUILT_WORD(            "CanonicalizeHostname", 0, canonicalize_hostname, "no", canonicalize_words),
     BUILT(OPTION_LIST,     "CanonicalDomains",    NONE_UNSETS, canonical_domains, NULL),

@@ -208,6 +208,16 @@ static void store_text(const struct parse *p, const char *text)
     }
 }
 
+/* It stands on the identification line, which has 253 bytes (RFC 4253 4.2). */
+static bool is_addendum(const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            return false;
+    }
+    return strlen(text) <= 200;
+}
+
 /* The checks of single values; text is shown where it fails. */
 static enum err check_text(const struct parse *p, const char *text)
 {
@@ -228,7 +238,7 @@ static enum err check_text(const struct parse *p, const char *text)
         wanted = is_none || text[0] == '/' ? NULL : "none or an absolute path";
         break;
     case OPTION_CHECK_ADDENDUM:
-        wanted = strpbrk(text, "\r\n") == NULL ? NULL : "printable text";
+        wanted = is_addendum(text) ? NULL : "at most 200 printable characters";
         break;
     case OPTION_CHECK_NONE_ONLY:
         wanted = is_none ? NULL : "none: nothing else is supported on this system";

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
@@ -51,6 +52,7 @@ struct dial {
     uint16_t port;
     int family;
     char *bind_address; /* or NULL */
+    char *interface;    /* or NULL; counts before bind_address */
     struct target targets[ADDRESSES_MAX];
     size_t target_count;
     size_t next; /* the first not tried */
@@ -100,6 +102,7 @@ static void free_dial(struct dial *d)
 {
     mem_free(d->host);
     mem_free(d->bind_address);
+    mem_free(d->interface);
     mem_free(d);
 }
 
@@ -168,14 +171,51 @@ static void attempt_ready(void *owner, unsigned ready)
     }
 }
 
+/* Good beyond this machine, or this link. */
+static bool is_wide(const struct sockaddr *sa)
+{
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+        return (ntohl(v4->sin_addr.s_addr) >> 24) != IN_LOOPBACKNET;
+    }
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+    return !IN6_IS_ADDR_LOOPBACK(v6) && !IN6_IS_ADDR_LINKLOCAL(v6);
+}
+
+/* family AF_UNSPEC: any will do. */
+static bool interface_address(const char *name, int family, struct target *out)
+{
+    struct ifaddrs *all;
+    bool found = false;
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+        const struct sockaddr *sa = i->ifa_addr;
+        if (!sa || strcmp(i->ifa_name, name) != 0 ||
+            (sa->sa_family != AF_INET && sa->sa_family != AF_INET6) ||
+            (family != AF_UNSPEC && sa->sa_family != family) || (found && !is_wide(sa)))
+            continue;
+        out->len =
+            sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+        memcpy(&out->sa, sa, out->len);
+        found = true;
+        if (is_wide(sa))
+            break;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
 /* 0 or errno. */
 static int bind_source(const struct dial *d, int fd, int family)
 {
     struct target source;
     const int on = 1;
-    if (!d->bind_address || family == AF_UNIX)
+    if ((!d->bind_address && !d->interface) || family == AF_UNIX)
         return 0;
-    if (address_parse(d->bind_address, &source.sa, &source.len) != OK)
+    if (d->interface && !interface_address(d->interface, family, &source))
+        return EADDRNOTAVAIL;
+    if (!d->interface && address_parse(d->bind_address, &source.sa, &source.len) != OK)
         return EINVAL;
     if (source.sa.ss_family != family)
         return EADDRNOTAVAIL;
@@ -414,6 +454,14 @@ struct dial *dial_new(struct loop *l, const char *host, uint16_t port, int famil
         loop_timer_start(d->deadline, deadline_ms);
     }
     return d;
+}
+
+enum err dial_set_interface(struct dial *d, const char *name)
+{
+    struct target any;
+    mem_free(d->interface);
+    d->interface = mem_strdup(name);
+    return interface_address(name, AF_UNSPEC, &any) ? OK : ERR_NOT_FOUND;
 }
 
 void dial_set_may(struct dial *d, dial_may *may)

@@ -40,6 +40,12 @@ struct dial *dial_new_unix(struct loop *l, const char *path, dial_done *done, vo
  */
 typedef bool dial_may(void *owner, const char *address);
 void dial_set_may(struct dial *d, dial_may *may);
+/*
+ * The source address is one of this interface, of the family that is dialled; an address that is
+ * good for this link alone only if there is no other. ERR_NOT_FOUND: no such interface, or it has
+ * no address at all. To be called in the turn in which the dial was made.
+ */
+enum err dial_set_interface(struct dial *d, const char *name) MUST_USE;
 /* Takes it back: no callback comes. Not after the callback ran. */
 void dial_cancel(struct dial *d);
 
