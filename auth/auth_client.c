@@ -307,7 +307,7 @@ static bool has_person(const struct auth_client *a)
  * The bytes to sign are fixed here, and the request that follows is the same: an EXT_INFO may come
  * between query and signature.
  */
-static void ask_signature(struct auth_client *a)
+static void ask_signature(struct auth_client *a, bool is_unasked)
 {
     struct client_key *k = &a->keys[a->key];
     k->hostbound = a->hostbound;
@@ -324,6 +324,7 @@ static void ask_signature(struct auth_client *a)
     enum err err = auth_blob_build(&blob, &a->blob);
     CHECK(err == OK);
     struct auth_client_event *event = ask(a, AUTH_CLIENT_SIGN);
+    event->is_unasked = is_unasked;
     event->key = a->key;
     event->algorithm = k->sign;
     event->data = buf_slice(&a->blob);
@@ -343,7 +344,7 @@ static bool try_key(struct auth_client *a)
             continue;
         push(a, AUTH_CLIENT_OFFER)->key = a->key;
         if (k->is_at_hand && a->key_count == 1 && a->knows_extensions) {
-            ask_signature(a);
+            ask_signature(a, true);
             return true;
         }
         k->hostbound = false; /* as OpenSSH asks: only what is signed is bound */
@@ -609,7 +610,7 @@ static enum err on_pk_ok(struct auth_client *a, struct slice payload)
         return broken(a, ERR_FORMAT, malformed);
     if (!slice_equal(m.key_blob, buf_slice(&a->keys[a->key].blob)))
         return broken(a, ERR_PROTOCOL, wrong_key);
-    ask_signature(a);
+    ask_signature(a, false);
     return OK;
 }
 

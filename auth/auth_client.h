@@ -72,6 +72,7 @@ struct auth_client_event {
     size_t key; /* index in the order of auth_client_add_key's successes, or AUTH_CLIENT_NO_KEY */
     enum userauth_method method;
     bool is_partial;
+    bool is_unasked; /* SIGN: the server has not said whether it takes the key */
     unsigned attempt;
     const struct algo_sign *algorithm;
     struct slice data;

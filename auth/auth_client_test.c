@@ -25,6 +25,7 @@ static void bed_with(struct bed *b, const char *methods, unsigned prompts)
         .accepted = "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519,"
                     "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-512,rsa-sha2-256",
         .methods = methods,
+        .devices = "pam,otp",
         .prompts = prompts,
         .may_hostbound = true,
         .session_id = slice_text("session"),
@@ -288,6 +289,7 @@ static void the_only_key_at_hand_signs_without_asking(void **state)
         drain(&b);
         assert_int_equal(next_payload(&b), SSH_MSG_SERVICE_REQUEST);
         assert_int_equal(b.event.kind == AUTH_CLIENT_SIGN, rows[i].signs);
+        assert_int_equal(b.event.is_unasked, rows[i].signs);
         if (rows[i].signs) {
             check_signed_bytes(&b, "ssh-ed25519", "KEY", true);
             sign(&b);
@@ -595,6 +597,7 @@ static void prompts_are_answered_in_their_order(void **state)
     bool echo;
     methods_known(&b, METHODS, 3, "keyboard-interactive,password");
     expect_request(&b, USERAUTH_INTERACTIVE);
+    assert_true(slice_is(b.m.submethods, "pam,otp"));
     assert_ok(recv_info(&b, "Do this.", prompts));
     assert_int_equal(b.event.kind, AUTH_CLIENT_INFO_REQUEST);
     assert_true(slice_is(b.event.info.name, "name"));

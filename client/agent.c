@@ -3,20 +3,22 @@
 
 #include <unistd.h>
 
-#include "crypto/agent_msg.h"
+#include "crypto/keyfile.h"
 #include "io/frame_blocking.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-#define COMMENT_MAX 4096
+#define COMMENT_MAX    4096
+#define ANSWER_MS      5000
+#define OWNER_MS       120000 /* sshd's LoginGraceTime: nobody waits for the signature any longer */
+#define CONSTRAIN_LIFE 1
+#define CONSTRAIN_ASK  2
 
 enum {
-    AGENT_FAILURE = 5,
-    AGENT_SUCCESS = 6,
     AGENTC_REQUEST_IDENTITIES = 11,
     AGENT_IDENTITIES_ANSWER = 12,
-    AGENTC_EXTENSION = 27,
-    AGENT_EXTENSION_FAILURE = 28,
+    AGENTC_ADD_IDENTITY = 17,
+    AGENTC_ADD_ID_CONSTRAINED = 25,
 };
 
 struct agent {
@@ -27,7 +29,7 @@ struct agent {
 enum err agent_connect(struct agent **out, const char *path)
 {
     int fd;
-    TRY(frame_connect(path, &fd));
+    TRY(frame_connect(path, ANSWER_MS, &fd));
     struct agent *a = NEW(struct agent);
     a->fd = fd;
     buf_init(&a->message, AGENT_MSG_MAX);
@@ -39,15 +41,31 @@ void agent_free(struct agent *a)
 {
     if (!a)
         return;
-    close(a->fd);
+    if (a->fd >= 0)
+        close(a->fd);
     buf_done(&a->message);
     mem_free(a);
 }
 
 /* request: without its length. The answer ends up in a->message. */
-static enum err ask(struct agent *a, struct slice request)
+static enum err ask(struct agent *a, struct slice request, unsigned timeout_ms)
 {
-    return frame_ask(a->fd, request, &a->message);
+    if (a->fd < 0)
+        return ERR_EOF;
+    enum err err = frame_ask(a->fd, request, timeout_ms, &a->message);
+    if (err != OK) {
+        /* A late answer would be taken for that to the next question. */
+        close(a->fd);
+        a->fd = -1;
+    }
+    return err;
+}
+
+/* What is answered by success or failure alone. */
+static enum err ask_whether(struct agent *a, struct slice request)
+{
+    TRY(ask(a, request, ANSWER_MS));
+    return agent_msg_is_success(buf_slice(&a->message)) ? OK : ERR_DENIED;
 }
 
 /* ---- the keys ---- */
@@ -68,7 +86,7 @@ enum err agent_list(struct agent *a, struct agent_keys *keys)
     static const uint8_t request[] = {AGENTC_REQUEST_IDENTITIES};
     struct reader r;
     *keys = (struct agent_keys){0};
-    TRY(ask(a, slice_of(request, sizeof(request))));
+    TRY(ask(a, slice_of(request, sizeof(request)), ANSWER_MS));
     reader_init(&r, buf_slice(&a->message));
     if (reader_u8(&r) != AGENT_IDENTITIES_ANSWER)
         return ERR_DENIED;
@@ -106,30 +124,53 @@ enum err agent_sign(struct agent *a, struct slice key_blob, const struct algo_si
     buf_init(&request, AGENT_MSG_MAX);
     enum err err = agent_msg_sign(key_blob, algo, data, &request);
     if (err == OK)
-        err = ask(a, buf_slice(&request));
+        err = ask(a, buf_slice(&request), OWNER_MS);
     buf_done(&request);
     TRY(err);
     return agent_msg_signature(buf_slice(&a->message), signature);
 }
 
-enum err agent_bind_session(struct agent *a, struct slice host_key, struct slice session_id,
-                            struct slice signature, bool is_forwarding)
+/* ---- a new key ---- */
+
+static void constraints_write(struct writer *w, const struct agent_constraints *constraints)
+{
+    if (constraints->lifetime_s) {
+        writer_u8(w, CONSTRAIN_LIFE);
+        writer_u32(w, constraints->lifetime_s);
+    }
+    if (constraints->must_confirm)
+        writer_u8(w, CONSTRAIN_ASK);
+}
+
+enum err agent_add(struct agent *a, const struct privkey *key, const char *comment,
+                   const struct agent_constraints *constraints)
 {
     struct buf request;
     struct writer w;
-    buf_init(&request, AGENT_MSG_MAX);
+    bool is_constrained = constraints->lifetime_s || constraints->must_confirm;
+    buf_init_secret(&request, AGENT_MSG_MAX);
     writer_init(&w, &request);
-    writer_u8(&w, AGENTC_EXTENSION);
-    writer_text(&w, "session-bind@openssh.com");
-    writer_string(&w, host_key);
-    writer_string(&w, session_id);
-    writer_string(&w, signature);
-    writer_bool(&w, is_forwarding);
-    enum err err = writer_done(&w);
+    writer_u8(&w, is_constrained ? AGENTC_ADD_ID_CONSTRAINED : AGENTC_ADD_IDENTITY);
+    enum err err = keyfile_write_fields(key, &request);
+    writer_text(&w, comment);
+    constraints_write(&w, constraints);
     if (err == OK)
-        err = ask(a, buf_slice(&request));
+        err = writer_done(&w);
+    if (err == OK)
+        err = ask_whether(a, buf_slice(&request));
     buf_done(&request);
-    TRY(err);
-    uint8_t answer = buf_slice(&a->message).ptr[0];
-    return answer == AGENT_SUCCESS ? OK : ERR_UNSUPPORTED;
+    return err;
+}
+
+/* ---- which host ---- */
+
+enum err agent_bind_session(struct agent *a, const struct agent_session *session)
+{
+    struct buf request;
+    buf_init(&request, AGENT_MSG_MAX);
+    enum err err = agent_msg_bind(session, &request);
+    if (err == OK)
+        err = ask_whether(a, buf_slice(&request));
+    buf_done(&request);
+    return err == ERR_DENIED ? ERR_UNSUPPORTED : err;
 }

@@ -7,7 +7,6 @@
 #define ADIT_CLIENT_INTERNAL_H
 
 #include "client/client.h"
-#include "client/identity.h"
 #include "client/own_session.h"
 #include "io/child.h"
 #include "io/dial.h"
@@ -33,15 +32,13 @@ struct client {
     struct transport_config transport;
     char *host_key_algorithms; /* known types first */
     char *ident;               /* with VersionAddendum */
-    struct identity_list identities;
-    size_t *offered; /* key index of auth_client -> identities index */
-    size_t offered_count;
+    struct login *login;       /* login.c's own */
     struct forward_set forwards;
     struct tun_channel *tun; /* -w; NULL: none, or gone */
     char *tun_name;          /* of our device (%T), NULL: none */
     bool tun_asked;          /* and the server has not answered */
-    char *stray_line; /* the first line before the identification, escaped */
-    char *methods;    /* what the server still took when authentication failed */
+    char *stray_line;        /* the first line before the identification, escaped */
+    char *methods;           /* what the server still took when authentication failed */
     struct own_session *own;
     int attempts_left;
     bool identified, ready, ending;
@@ -83,6 +80,8 @@ void login_done(struct client *c);
 void login_start(struct client *c); /* the link is secured */
 void login_event(struct client *c, const struct auth_client_event *e);
 void login_tell_offered(const struct client *c);
+/* The server ended it: if that was in the middle of a login, why that may be. */
+void login_tell_cut(const struct client *c);
 
 /* ---- tell.c ---- */
 

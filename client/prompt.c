@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ASKPASS_DEFAULT "/usr/bin/ssh-askpass"
+#define ASKPASS_HINT    "SSH_ASKPASS_PROMPT"
 #define ANSWER_TRIES    3 /* of askpass, which may answer the same for ever */
 
 extern char **environ;
@@ -115,7 +116,7 @@ static enum err line_take(int terminal, struct buf *answer, bool *is_done, bool 
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? OK : ERR_IO;
     if (n == 0)
-        return ERR_CANCELLED;
+        return ERR_DENIED;
     size_t length = (size_t)n;
     if (piece[length - 1] == '\n') {
         *is_done = true;
@@ -194,14 +195,33 @@ static enum err terminal_ask(int terminal, const char *text, bool is_secret, str
 
 /* ---- askpass ---- */
 
-static enum err askpass_start(const char *program, const char *text, int output, pid_t *pid)
+/* Our environment and what kind of answer is wanted; the strings are borrowed. Caller owns. */
+static char **askpass_environment(bool is_confirmation)
+{
+    static char hint[] = ASKPASS_HINT "=confirm";
+    size_t count = 0, kept = 0;
+    while (environ[count])
+        count++;
+    char **out = mem_new(count + 2, sizeof(*out));
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], ASKPASS_HINT "=", sizeof(ASKPASS_HINT)) != 0)
+            out[kept++] = environ[i];
+    }
+    if (is_confirmation)
+        out[kept] = hint;
+    return out;
+}
+
+static enum err askpass_start(const char *program, const char *text, bool is_confirmation,
+                              int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)text, NULL};
+    char **environment CLEANUP(mem_cleanup) = askpass_environment(is_confirmation);
     CHECK(posix_spawn_file_actions_init(&actions) == 0);
     int failed = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     if (failed == 0)
-        failed = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
+        failed = posix_spawnp(pid, program, &actions, NULL, arguments, environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     errno = failed;
     return failed == 0 ? OK : ERR_IO;
@@ -232,14 +252,15 @@ static enum err askpass_read(int input, struct buf *answer)
     }
 }
 
-static enum err askpass_ask(const char *program, const char *text, struct buf *answer)
+static enum err askpass_ask(const char *program, const char *text, bool is_confirmation,
+                            struct buf *answer)
 {
     int ends[2];
     pid_t pid;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return ERR_IO;
     int input CLEANUP(fd_cleanup) = ends[0];
-    enum err err = askpass_start(program, text, ends[1], &pid);
+    enum err err = askpass_start(program, text, is_confirmation, ends[1], &pid);
     close(ends[1]);
     if (err != OK)
         return err;
@@ -252,24 +273,42 @@ static enum err askpass_ask(const char *program, const char *text, struct buf *a
     if (ended != pid)
         return ERR_IO;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return ERR_CANCELLED;
+        return ERR_DENIED;
     return err;
 }
 
 /* ---- both ---- */
 
-static enum err ask(const struct prompt_config *config, const char *text, bool is_secret,
+static enum prompt_way way_now(const struct prompt_config *config, int *terminal)
+{
+    *terminal = -1;
+    if (!config->is_batch)
+        *terminal = open(config->terminal, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    return prompt_choose(config, *terminal >= 0 && isatty(*terminal));
+}
+
+bool prompt_has_somebody(const struct prompt_config *config)
+{
+    int terminal CLEANUP(fd_cleanup) = -1;
+    return way_now(config, &terminal) != PROMPT_NOBODY;
+}
+
+enum question {
+    QUESTION_OPEN,    /* what is typed is shown */
+    QUESTION_SECRET,  /* it is not */
+    QUESTION_CONFIRM, /* an askpass shows buttons */
+};
+
+static enum err ask(const struct prompt_config *config, const char *text, enum question question,
                     struct buf *answer, enum prompt_way *way)
 {
     int terminal CLEANUP(fd_cleanup) = -1;
-    if (!config->is_batch)
-        terminal = open(config->terminal, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    *way = prompt_choose(config, terminal >= 0 && isatty(terminal));
+    *way = way_now(config, &terminal);
     switch (*way) {
     case PROMPT_TERMINAL:
-        return terminal_ask(terminal, text, is_secret, answer);
+        return terminal_ask(terminal, text, question == QUESTION_SECRET, answer);
     case PROMPT_ASKPASS:
-        return askpass_ask(config->askpass, text, answer);
+        return askpass_ask(config->askpass, text, question == QUESTION_CONFIRM, answer);
     case PROMPT_NOBODY:
         break;
     }
@@ -282,11 +321,25 @@ enum err prompt_ask(const struct prompt_config *config, const char *text, bool i
     enum prompt_way way;
     struct buf typed;
     buf_init_secret(&typed, PROMPT_ANSWER_MAX);
-    enum err err = ask(config, text, is_secret, &typed, &way);
+    enum err err = ask(config, text, is_secret ? QUESTION_SECRET : QUESTION_OPEN, &typed, &way);
     if (err == OK)
         err = buf_append_slice(answer, buf_slice(&typed));
     buf_done(&typed);
     return err;
+}
+
+enum err prompt_confirm(const struct prompt_config *config, const char *question)
+{
+    enum prompt_way way;
+    struct buf typed;
+    buf_init(&typed, PROMPT_ANSWER_MAX);
+    enum err err = ask(config, question, QUESTION_CONFIRM, &typed, &way);
+    char *answer CLEANUP(mem_cleanup) = buf_strdup(&typed);
+    buf_done(&typed);
+    TRY(err);
+    /* A program that shows buttons prints nothing, or what it was taught to print. */
+    bool is_yes = strcasecmp(answer, "yes") == 0 || (way == PROMPT_ASKPASS && answer[0] == '\0');
+    return is_yes ? OK : ERR_DENIED;
 }
 
 /* OK, ERR_DENIED, or ERR_AGAIN: neither yes nor no. */
@@ -311,7 +364,7 @@ enum err prompt_ask_trust(const struct prompt_config *config, const char *questi
         enum prompt_way way;
         struct buf typed;
         buf_init(&typed, PROMPT_ANSWER_MAX);
-        enum err err = ask(config, text, false, &typed, &way);
+        enum err err = ask(config, text, QUESTION_OPEN, &typed, &way);
         char *answer CLEANUP(mem_cleanup) = buf_strdup(&typed);
         buf_done(&typed);
         if (err == ERR_LIMIT)

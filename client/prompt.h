@@ -33,15 +33,24 @@ struct prompt_config prompt_config_from_environment(bool is_batch);
 enum prompt_way { PROMPT_TERMINAL, PROMPT_ASKPASS, PROMPT_NOBODY };
 enum prompt_way prompt_choose(const struct prompt_config *config, bool has_terminal);
 
+/* Whether there is somebody who could answer. */
+bool prompt_has_somebody(const struct prompt_config *config);
+
 /*
  * Shows text and appends the answer, without its newline, to answer (a secret buf for a secret).
  * is_secret: what is typed is not shown; the terminal is put back whatever happens, also before a
- * signal that ends or stops the process takes its effect. ERR_CANCELLED: the person said no, sent
- * an end of file, or a signal that has a handler came; ERR_NOT_FOUND: there is nobody to ask;
- * ERR_LIMIT: an answer of more than PROMPT_ANSWER_MAX bytes; ERR_IO.
+ * signal that ends or stops the process takes its effect. ERR_DENIED: the person said no or sent an
+ * end of file; ERR_CANCELLED: a signal that has a handler came; ERR_NOT_FOUND: there is nobody to
+ * ask; ERR_LIMIT: an answer of more than PROMPT_ANSWER_MAX bytes; ERR_IO.
  */
 enum err prompt_ask(const struct prompt_config *config, const char *text, bool is_secret,
                     struct buf *answer) MUST_USE;
+
+/*
+ * A question that yes answers. Through askpass it is its exit status that does (SSH_ASKPASS_PROMPT=
+ * confirm tells it so). OK: yes. ERR_DENIED: anything else. Else as prompt_ask.
+ */
+enum err prompt_confirm(const struct prompt_config *config, const char *question) MUST_USE;
 
 /*
  * The question about a host key: asked again until the answer is yes, no, nothing (no), or the

@@ -139,7 +139,7 @@ static void test_an_end_of_file_is_a_no(void **state)
     buf_init_secret(&answer, 64);
     int slave = slave_open(t);
     pid_t pid = person(t, script, false);
-    assert_int_equal(prompt_ask(&t->config, "Password: ", true, &answer), ERR_CANCELLED);
+    assert_int_equal(prompt_ask(&t->config, "Password: ", true, &answer), ERR_DENIED);
     person_is_content(pid);
     assert_true(is_echoing(t->master));
     close(slave);
@@ -250,7 +250,7 @@ static void test_trust_wants_a_plain_answer(void **state)
         {{"really? ", "SHA256:abc\n", NULL}, OK},
         {{"really? ", "no\n", NULL}, ERR_DENIED},
         {{"really? ", "\n", NULL}, ERR_DENIED},
-        {{"really? ", "\x04", NULL}, ERR_CANCELLED},
+        {{"really? ", "\x04", NULL}, ERR_DENIED},
         {{"really? ", "y\n", "Please type", "sha256:abc\n", "Please type", "yes\n", NULL}, OK},
         {{"really? ", "SHA256:abd\n", "Please type", "no\n", NULL}, ERR_DENIED},
     };
@@ -320,6 +320,15 @@ static void test_the_environment_is_read(void **state)
     }
 }
 
+static void write_program(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
 static void test_askpass_answers_by_its_output(void **state)
 {
     struct terminal *t = *state;
@@ -330,8 +339,8 @@ static void test_askpass_answers_by_its_output(void **state)
         {"#!/bin/sh\necho \"<$1>\"\n", "<Pass: >", OK},
         {"#!/bin/sh\nprintf 'one\\ntwo\\n'\n", "one", OK},
         {"#!/bin/sh\nprintf bare\n", "bare", OK},
-        {"#!/bin/sh\necho secret; exit 1\n", "", ERR_CANCELLED},
-        {"#!/bin/sh\nkill -9 $$\n", "", ERR_CANCELLED},
+        {"#!/bin/sh\necho secret; exit 1\n", "", ERR_DENIED},
+        {"#!/bin/sh\nkill -9 $$\n", "", ERR_DENIED},
         {"#!/bin/sh\nhead -c 5000 /dev/zero | tr '\\0' x\n", "", ERR_LIMIT},
     };
     char path[] = "/tmp/adit-askpass-XXXXXX";
@@ -342,11 +351,7 @@ static void test_askpass_answers_by_its_output(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct buf answer;
         buf_init_secret(&answer, 4096);
-        FILE *file = fopen(program, "we");
-        assert_non_null(file);
-        assert_true(fputs(rows[i].program, file) >= 0);
-        assert_int_equal(fclose(file), 0);
-        assert_int_equal(chmod(program, 0700), 0);
+        write_program(program, rows[i].program);
         assert_int_equal(prompt_ask(&t->config, "Pass: ", true, &answer), rows[i].err);
         assert_true(slice_is(buf_slice(&answer), rows[i].answer));
         buf_done(&answer);
@@ -357,6 +362,42 @@ static void test_askpass_answers_by_its_output(void **state)
     assert_int_equal(prompt_ask_trust(&t->config, "perhaps", "SHA256:abc"), ERR_DENIED);
     t->config.askpass = program;
     assert_int_equal(prompt_ask_trust(&t->config, "gone", "SHA256:abc"), ERR_IO);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void test_a_confirmation_is_yes_or_no(void **state)
+{
+    struct terminal *t = *state;
+    static const struct {
+        const char *typed;
+        enum err err;
+    } rows[] = {{"yes\n", OK}, {"YES\n", OK}, {"\n", ERR_DENIED}, {"y\n", ERR_DENIED}};
+    static const struct {
+        const char *program;
+        enum err err;
+    } programs[] = {
+        {"#!/bin/sh\ntest \"$SSH_ASKPASS_PROMPT\" = confirm\n", OK},
+        {"#!/bin/sh\necho no\n", ERR_DENIED},
+        {"#!/bin/sh\nexit 1\n", ERR_DENIED},
+    };
+    int slave = slave_open(t);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *const script[] = {"Sure? ", rows[i].typed, NULL};
+        pid_t pid = person(t, script, true);
+        assert_int_equal(prompt_confirm(&t->config, "Sure? "), rows[i].err);
+        person_is_content(pid);
+    }
+    close(slave);
+    char path[] = "/tmp/adit-askpass-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    char *program CLEANUP(mem_cleanup) = mem_printf("%s/ask", path);
+    t->config.use = ASKPASS_FORCE;
+    t->config.askpass = program;
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        write_program(program, programs[i].program);
+        assert_int_equal(prompt_confirm(&t->config, "Sure? "), programs[i].err);
+    }
+    assert_int_equal(unlink(program), 0);
     assert_int_equal(rmdir(path), 0);
 }
 
@@ -390,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_the_way_is_chosen_as_ssh_does),
         cmocka_unit_test(test_the_environment_is_read),
         cmocka_unit_test_setup_teardown(test_askpass_answers_by_its_output, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_confirmation_is_yes_or_no, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_asked_in_batch_mode_or_without_a_terminal,
                                         setup, teardown),
     };

@@ -47,6 +47,7 @@ void tell_down(struct client *c, const struct link_event *e)
         login_tell_offered(c);
         log_error("%s@%s: Permission denied (%s).", o->user, o->host_name, c->methods);
     } else if (e->by_peer) {
+        login_tell_cut(c);
         log_error("Received disconnect from %s port %u:%u: %s", where, o->port,
                   e->fault.disconnect_reason, ESCAPED(e->text));
         log_error("Disconnected from %s port %u", where, o->port);

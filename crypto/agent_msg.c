@@ -1,10 +1,15 @@
-/* Two messages of the agent's protocol. */
+/* Messages of the agent's protocol. */
 #include "crypto/agent_msg.h"
 
 #include "wire/reader.h"
 #include "wire/writer.h"
 
-enum { AGENTC_SIGN_REQUEST = 13, AGENT_SIGN_RESPONSE = 14 };
+enum {
+    AGENT_SUCCESS = 6,
+    AGENTC_SIGN_REQUEST = 13,
+    AGENT_SIGN_RESPONSE = 14,
+    AGENTC_EXTENSION = 27,
+};
 enum { SIGN_RSA_SHA2_256 = 2, SIGN_RSA_SHA2_512 = 4 };
 
 static uint32_t flags_for(const struct algo_sign *algo)
@@ -35,4 +40,22 @@ enum err agent_msg_signature(struct slice answer, struct buf *signature)
     struct slice blob = reader_string(&r);
     TRY(reader_done(&r));
     return buf_append_slice(signature, blob);
+}
+
+enum err agent_msg_bind(const struct agent_session *session, struct buf *request)
+{
+    struct writer w;
+    writer_init(&w, request);
+    writer_u8(&w, AGENTC_EXTENSION);
+    writer_text(&w, "session-bind@openssh.com");
+    writer_string(&w, session->host_key);
+    writer_string(&w, session->session_id);
+    writer_string(&w, session->signature);
+    writer_bool(&w, session->is_forwarding);
+    return writer_done(&w);
+}
+
+bool agent_msg_is_success(struct slice answer)
+{
+    return answer.len == 1 && answer.ptr[0] == AGENT_SUCCESS;
 }

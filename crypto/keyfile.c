@@ -436,14 +436,9 @@ static void rsa_write(struct writer *w, const EVP_PKEY *pkey)
         privkey_number_write(w, pkey, rsa_params[i]);
 }
 
-/* A section: the blob's public fields are repeated in it, each kind in an order of its own. */
-static void section_write(struct writer *w, const struct privkey *k, const char *comment)
+/* The blob's public fields are repeated, each kind in an order of its own. */
+static void fields_write(struct writer *w, const struct privkey *k)
 {
-    uint8_t check[4];
-    CHECK(RAND_bytes(check, sizeof(check)) == 1);
-    size_t mark = writer_open(w);
-    writer_bytes(w, slice_of(check, sizeof(check)));
-    writer_bytes(w, slice_of(check, sizeof(check)));
     enum key_kind kind = pubkey_kind(k->pubkey);
     if (kind == KEY_RSA || kind == KEY_ED25519)
         writer_text(w, pubkey_type_name(k->pubkey));
@@ -456,6 +451,24 @@ static void section_write(struct writer *w, const struct privkey *k, const char 
         writer_bytes(w, pubkey_blob(k->pubkey));
         privkey_number_write(w, k->pkey, OSSL_PKEY_PARAM_PRIV_KEY);
     }
+}
+
+enum err keyfile_write_fields(const struct privkey *k, struct buf *out)
+{
+    struct writer w;
+    writer_init(&w, out);
+    fields_write(&w, k);
+    return writer_done(&w);
+}
+
+static void section_write(struct writer *w, const struct privkey *k, const char *comment)
+{
+    uint8_t check[4];
+    CHECK(RAND_bytes(check, sizeof(check)) == 1);
+    size_t mark = writer_open(w);
+    writer_bytes(w, slice_of(check, sizeof(check)));
+    writer_bytes(w, slice_of(check, sizeof(check)));
+    fields_write(w, k);
     writer_text(w, comment);
     for (uint8_t i = 1; (buf_len(w->out) - mark) % SECTION_BLOCK && writer_done(w) == OK; i++)
         writer_u8(w, i);

@@ -21,6 +21,12 @@ enum err keyfile_parse(struct privkey **out, char **comment, const struct crypto
 /* Appends the unencrypted OpenSSH format; "-----BEGIN OPENSSH PRIVATE KEY-----" and so on. */
 enum err keyfile_write(const struct privkey *k, const char *comment, struct buf *out) MUST_USE;
 
+/*
+ * Appends the type's name and the fields, public and private, in the order that a file's private
+ * section and an agent's message of a new key share (PROTOCOL.key, draft-ietf-sshm-ssh-agent).
+ */
+enum err keyfile_write_fields(const struct privkey *k, struct buf *out) MUST_USE;
+
 /* The public key of an OpenSSH-format file, which is in clear even if the file is encrypted. */
 enum err keyfile_public(struct pubkey **out, const struct crypto *c, struct slice text) MUST_USE;
 

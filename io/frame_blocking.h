@@ -7,10 +7,15 @@
 
 #include "base/buf.h"
 
-/* ERR_NOT_FOUND: nothing listens at path; ERR_LIMIT: it is too long; ERR_IO. */
-enum err frame_connect(const char *path, int *fd) MUST_USE;
+#define FRAME_FOR_EVER 0
 
-/* Replaces what is in answer. ERR_LIMIT: longer than its cap; ERR_EOF, ERR_IO. */
-enum err frame_ask(int fd, struct slice request, struct buf *answer) MUST_USE;
+/* ERR_NOT_FOUND: nothing listens at path; ERR_LIMIT: it is too long; ERR_TIMEOUT; ERR_IO. */
+enum err frame_connect(const char *path, unsigned timeout_ms, int *fd) MUST_USE;
+
+/*
+ * Replaces what is in answer. timeout_ms: for question and answer together. ERR_TIMEOUT: nothing
+ * useful can be asked over fd any more; ERR_LIMIT: longer than answer's cap; ERR_EOF, ERR_IO.
+ */
+enum err frame_ask(int fd, struct slice request, unsigned timeout_ms, struct buf *answer) MUST_USE;
 
 #endif

@@ -53,7 +53,7 @@ static enum err sign_by_agent(const struct signer *s, const struct sign_key *key
     buf_init(&answer, AGENT_MSG_MAX);
     enum err err = agent_msg_sign(pubkey_blob(key->public), algo, data, &request);
     if (err == OK)
-        err = frame_ask(s->keys.agent_fd, buf_slice(&request), &answer);
+        err = frame_ask(s->keys.agent_fd, buf_slice(&request), FRAME_FOR_EVER, &answer);
     if (err == OK)
         err = agent_msg_signature(buf_slice(&answer), signature);
     /* What the agent gives out in the host's name is looked at first. */
@@ -206,7 +206,7 @@ static void connect_agent(struct signer *s, const char *path)
 {
     if (strcmp(path, "SSH_AUTH_SOCK") == 0)
         path = getenv("SSH_AUTH_SOCK");
-    if (!path || frame_connect(path, &s->keys.agent_fd) != OK)
+    if (!path || frame_connect(path, FRAME_FOR_EVER, &s->keys.agent_fd) != OK)
         log_error("Could not connect to agent \"%s\"", path ? path : "SSH_AUTH_SOCK");
 }
 

@@ -111,9 +111,10 @@ struct transport {
     uint8_t session_id[DIGEST_MAX];
     size_t session_id_len;
     struct buf server_key;
-    bool strict;        /* agreed in the first exchange */
-    bool peer_ext_info; /* the peer asked for EXT_INFO in its first KEXINIT */
-    bool recv_secured;  /* the peer's first NEWKEYS came */
+    struct buf host_signature; /* client: over the first exchange, by server_key */
+    bool strict;               /* agreed in the first exchange */
+    bool peer_ext_info;        /* the peer asked for EXT_INFO in its first KEXINIT */
+    bool recv_secured;         /* the peer's first NEWKEYS came */
     bool send_secured;
     bool authenticated;
     bool ext_info_seen;

@@ -543,7 +543,8 @@ static void on_ecdh_reply(struct transport *t, struct slice payload)
         send_newkeys(t);
         return;
     }
-    if (buf_append_slice(&t->server_key, m.host_key) != OK) {
+    if (buf_append_slice(&t->server_key, m.host_key) != OK ||
+        buf_append_slice(&t->host_signature, m.signature) != OK) {
         exchange_failed(t, ERR_LIMIT, bad_host_key);
         return;
     }

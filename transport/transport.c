@@ -29,6 +29,7 @@ struct transport *transport_new(const struct transport_config *config, uint64_t 
     buf_init(&t->out, OUTPUT_MAX);
     buf_init(&t->held, HELD_MAX);
     buf_init(&t->server_key, PUBKEY_BLOB_MAX);
+    buf_init(&t->host_signature, PUBKEY_BLOB_MAX);
     packing_init(&t->packing);
     kex_done(&t->kex);
     return t;
@@ -60,6 +61,7 @@ void transport_free(struct transport *t)
     buf_done(&t->out);
     buf_done(&t->held);
     buf_done(&t->server_key);
+    buf_done(&t->host_signature);
     mem_free(t->peer_sig_algs);
     mem_wipe(t, sizeof(*t));
     mem_free(t);
@@ -283,6 +285,7 @@ static void on_ext_info(struct transport *t, struct slice payload)
     }
     info->publickey_hostbound |= m.publickey_hostbound;
     info->ping |= m.ping;
+    info->agent_forward |= m.agent_forward;
     info->abort |= m.abort;
 }
 
@@ -607,6 +610,11 @@ struct slice transport_peer_ident(const struct transport *t)
 struct slice transport_server_key(const struct transport *t)
 {
     return buf_slice(&t->server_key);
+}
+
+struct slice transport_host_signature(const struct transport *t)
+{
+    return buf_slice(&t->host_signature);
 }
 
 const struct transport_peer_info *transport_peer_ext_info(const struct transport *t)

@@ -185,11 +185,13 @@ struct slice transport_session_id(const struct transport *t);
 struct slice transport_peer_ident(const struct transport *t);
 /* Client: the server's key as verified in the first exchange. Server: the key it signed with. */
 struct slice transport_server_key(const struct transport *t);
+/* Client: that key's signature over the first exchange, whose hash is the session id. */
+struct slice transport_host_signature(const struct transport *t);
 
 struct transport_peer_info {
     bool has_server_sig_algs;
     struct slice server_sig_algs; /* lives as long as t */
-    bool publickey_hostbound, ping, abort;
+    bool publickey_hostbound, ping, abort, agent_forward;
     bool post_quantum; /* its first KEXINIT named such a key exchange, ours or not */
 };
 const struct transport_peer_info *transport_peer_ext_info(const struct transport *t);

@@ -280,8 +280,8 @@ static inline void tun_sample(struct writer *w)
 
 static inline void ext_info_sample(struct writer *w)
 {
-    msg_ext_info_encode(
-        w, &(struct msg_ext_info){true, slice_text("ssh-ed25519,rsa-sha2-256"), true, true, true});
+    msg_ext_info_encode(w, &(struct msg_ext_info){true, slice_text("ssh-ed25519,rsa-sha2-256"),
+                                                  true, true, true, true});
 }
 
 static inline void ping_sample(struct writer *w)

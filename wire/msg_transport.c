@@ -239,6 +239,8 @@ enum err msg_ext_info_decode(struct slice payload, struct msg_ext_info *m)
             m->publickey_hostbound = slice_is(value, "0");
         } else if (slice_is(name, "ping@openssh.com")) {
             m->ping = slice_is(value, "0");
+        } else if (slice_is(name, "agent-forward")) {
+            m->agent_forward = slice_is(value, "0");
         } else if (slice_is(name, "abort@adit")) {
             m->abort = slice_is(value, "0");
         }
@@ -259,6 +261,7 @@ void msg_ext_info_encode(struct writer *w, const struct msg_ext_info *m)
         {m->has_server_sig_algs, "server-sig-algs", m->server_sig_algs},
         {m->publickey_hostbound, "publickey-hostbound@openssh.com", slice_text("0")},
         {m->ping, "ping@openssh.com", slice_text("0")},
+        {m->agent_forward, "agent-forward", slice_text("0")},
         {m->abort, "abort@adit", slice_text("0")},
     };
     uint32_t count = 0;

@@ -88,6 +88,7 @@ struct msg_ext_info {
     struct slice server_sig_algs;
     bool publickey_hostbound; /* publickey-hostbound@openssh.com=0 */
     bool ping;                /* ping@openssh.com=0 */
+    bool agent_forward;       /* agent-forward=0: draft-ietf-sshm-ssh-agent, not @openssh.com's */
     bool abort;               /* abort@adit=0: CHANNEL_REQUEST "abort@adit" is understood */
 };
 enum err msg_ext_info_decode(struct slice payload, struct msg_ext_info *m) MUST_USE;
