@@ -14,7 +14,8 @@
 #include "config/expand.h"
 #include "wire/numbers.h"
 
-#define IDENT "SSH-2.0-adit_" ADIT_VERSION
+#define IDENT      "SSH-2.0-adit_" ADIT_VERSION
+#define QUICK_ACKS 32 /* reads: a login and the beginning of a session */
 
 static const int signals_that_end[CLIENT_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -330,6 +331,7 @@ void client_start_link(struct client *c, int read_fd, int write_fd)
     const struct client_options *o = c->options;
     struct stream *s = stream_new(c->loop, read_fd, write_fd, 0, NULL, NULL);
     link_tune_stream(s);
+    stream_set_quick_acks(s, QUICK_ACKS); /* sshd has Nagle's algorithm on */
     stream_set_keepalive(s, o->tcp_keep_alive);
     stream_set_tos(s, o->ip_qos.bulk); /* a session that has a terminal changes it */
     struct link_config config = {

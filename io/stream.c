@@ -44,6 +44,7 @@ struct fd_stream {
     int kernel_left;      /* bytes the kernel still held then */
     uint64_t drain_ms;    /* until the next look at it */
     bool is_socket, is_tcp;
+    unsigned quick_acks;              /* reads that are still to be acknowledged at once */
     bool reset_on_death;              /* SO_LINGER says "reset" until a close that is meant well */
     bool restore_read, restore_write; /* the open file was blocking before */
     bool reading, want_writable;
@@ -376,6 +377,14 @@ static void turn_ended(void *owner)
 
 /* ---- the table ---- */
 
+/* The kernel forgets it soon: after each read anew. */
+static void ack_now(struct fd_stream *f)
+{
+    const int on = 1;
+    f->quick_acks--;
+    (void)setsockopt(f->read_fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 static enum err fd_read(struct stream *s, const struct iovec *room, int count, size_t *n)
 {
     struct fd_stream *f = of(s);
@@ -387,6 +396,8 @@ static enum err fd_read(struct stream *s, const struct iovec *room, int count, s
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         *n = (size_t)got;
+        if (f->quick_acks)
+            ack_now(f);
         return OK;
     }
     if (got < 0 && errno == EAGAIN)
@@ -578,6 +589,12 @@ static void set_option(struct stream *s, int level, int option, int value)
 void stream_set_nodelay(struct stream *s)
 {
     set_option(s, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void stream_set_quick_acks(struct stream *s, unsigned reads)
+{
+    struct fd_stream *f = of(s);
+    f->quick_acks = f->is_tcp ? reads : 0;
 }
 
 void stream_set_keepalive(struct stream *s, bool on)

@@ -149,6 +149,11 @@ bool stream_is_socket(const struct stream *s);
 /* TCP only, harmless otherwise. */
 void stream_set_nodelay(struct stream *s);
 void stream_set_keepalive(struct stream *s, bool on);
+/*
+ * What the first reads get is acknowledged at once, not up to 40 ms later: for a peer that uses
+ * Nagle's algorithm and says something in two pieces while there is nothing to answer.
+ */
+void stream_set_quick_acks(struct stream *s, unsigned reads);
 /* The TOS byte (IPv4) or traffic class (IPv6); negative: left as it is. */
 void stream_set_tos(struct stream *s, int tos);
 void stream_set_notsent_lowat(struct stream *s, uint32_t bytes);
