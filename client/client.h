@@ -13,7 +13,8 @@
 struct client_request {
     const struct args *args;
     const struct client_options *options;
-    const char *home; /* may be NULL */
+    const char *home;                 /* may be NULL */
+    const struct client_facts *facts; /* for client/expand_client.h */
     int ready_fd;     /* -f: told one byte when it may go to the background; -1: none */
 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "client/args.h"
 #include "client/client.h"
+#include "client/expand_client.h"
 #include "client/file.h"
 
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
@@ -89,9 +90,10 @@ static const char *home_of(const struct passwd *pw)
     return pw ? pw->pw_dir : NULL;
 }
 
-static enum err load(struct client_options *o, const struct args *a, const char *home,
-                     const char *user, struct report *report)
+static enum err load(struct client_options *o, const struct args *a,
+                     const struct client_facts *facts, struct report *report)
 {
+    const char *home = facts->home;
     struct file_source source;
     file_source_init(&source, a->config_file ? NULL : home);
     CLEANUP(mem_cleanup)
@@ -99,7 +101,7 @@ static enum err load(struct client_options *o, const struct args *a, const char 
     bool no_file = a->config_file && strcmp(a->config_file, "none") == 0;
     struct client_config_request request = {
         .host = a->host ? a->host : "",
-        .local_user = user,
+        .local_user = facts->local_user,
         .home = home,
         .user_file = no_file          ? NULL
                      : a->config_file ? a->config_file
@@ -107,6 +109,7 @@ static enum err load(struct client_options *o, const struct args *a, const char 
         .system_file = a->config_file ? NULL : SYSTEM_CONFIG,
         .must_exist = a->config_file && !no_file,
         .source = &source.source,
+        .facts = facts,
     };
     return client_options_load(o, &request, report);
 }
@@ -190,16 +193,10 @@ static int open_log(const char *path)
     return EXIT_SUCCESS;
 }
 
-static int run(const struct args *a, struct client_options *o, struct report *report)
+static int run_with(const struct args *a, struct client_options *o,
+                    const struct client_facts *facts, struct report *report)
 {
-    struct passwd *pw = getpwuid(getuid());
-    const char *home = home_of(pw);
-    const char *user = pw ? pw->pw_name : "unknown";
-    if (!a->host && !a->print_config) {
-        fputs(args_usage, stderr);
-        return EXIT_FAILED;
-    }
-    enum err err = load(o, a, home, user, report);
+    enum err err = load(o, a, facts, report);
     set_log_level(a, err == OK ? o : NULL);
     print_report(report);
     if (err != OK)
@@ -209,8 +206,22 @@ static int run(const struct args *a, struct client_options *o, struct report *re
     const char *missing = unbuilt(a);
     if (missing)
         return fail(missing);
-    struct client_request request = {.args = a, .options = o, .home = home, .ready_fd = -1};
+    struct client_request request = {
+        .args = a, .options = o, .home = facts->home, .facts = facts, .ready_fd = -1};
     return o->fork_after_authentication ? run_in_background(&request) : client_run(&request);
+}
+
+static int run(const struct args *a, struct client_options *o, struct report *report)
+{
+    if (!a->host && !a->print_config) {
+        fputs(args_usage, stderr);
+        return EXIT_FAILED;
+    }
+    const struct passwd *pw = getpwuid(getuid());
+    struct client_facts *facts = client_facts_new(pw ? pw->pw_name : "unknown", home_of(pw));
+    int status = run_with(a, o, facts, report);
+    client_facts_free(facts);
+    return status;
 }
 
 /* Descriptors 0 to 2 exist from here on: what is opened later must not become one of them. */

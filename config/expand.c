@@ -90,10 +90,14 @@ static enum err put_home(const char **text, const struct expand_facts *facts, st
             return refuse(fault, "there is no home directory of \"%s\"",
                           shown(&room, user, length));
     }
+    if (home == NULL && facts->has_tilde)
+        return refuse(fault, "the home directory is not known");
     if (home == NULL)
         return OK;
     *text = user + length;
-    return put(out, home, strlen(home), fault);
+    TRY(put(out, home, strlen(home), fault));
+    /* As ssh has it: "~" alone is a directory, and says so. */
+    return **text == '\0' ? put(out, "/", 1, fault) : OK;
 }
 
 static enum err expand_all(const char *text, const struct expand_facts *facts, struct buf *out,

@@ -15,8 +15,9 @@ struct expand_token {
 struct expand_facts {
     const struct expand_token *tokens; /* "%%" needs no row */
     size_t token_count;
-    /* For "~/...": the home directory; NULL: a leading ~ stays as it is. */
+    /* For "~/...": the home directory; NULL: a leading ~ stays as it is, or is an error. */
     const char *home;
+    bool has_tilde; /* without a home, "~" is an error */
     /* For "~user/...": that account's home, or NULL if there is none; NULL: an error if used. */
     const char *(*user_home)(void *arg, const char *user);
     /* For "${NAME}": its value or NULL; NULL: "${" is ordinary text. */

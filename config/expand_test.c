@@ -34,7 +34,7 @@ static void values_expand_once(void **state)
         {"nc %h %p", "nc vps.example.org 22"},
         {"%%h %n", "%h %p"},
         {"~/.ssh/id_%h", "/root/.ssh/id_vps.example.org"},
-        {"~", "/root"},
+        {"~", "/root/"},
         {"~anna/x", "/home/anna/x"},
         {"a~/b", "a~/b"},
         {"${DIR}/s", "/run/%h/s"},

@@ -115,6 +115,8 @@ enum err client_options_set_letter(struct client_options *o, char letter, const 
     if (!option_letter(letter, &keyword, &fixed))
         return ERR_NOT_FOUND;
     CHECK(fixed != NULL || argument != NULL);
+    if (letter == 'l' && !option_is_given(&o->state, keyword))
+        o->is_user_typed = true;
     /* ssh(1) has the last of these letters win, but for the few whose option names a list. */
     if (strchr("DiJLlPpR", letter) == NULL)
         option_unset(&o->state, keyword);
@@ -140,11 +142,11 @@ static char *expand_host_name(const char *host_name, const char *host)
     return out;
 }
 
-/* The host that "Match host" asks for: HostName as far as it is known. The caller owns it. */
-static char *current_host(const struct reader *r)
+char *client_options_host_name(const struct client_options *o)
 {
-    const char *host = r->request->host;
-    return r->o->host_name ? expand_host_name(r->o->host_name, host) : mem_strdup(host);
+    const char *host = o->host ? o->host : "";
+    return o->host_name && !o->is_host_name_final ? expand_host_name(o->host_name, host)
+                                                  : mem_strdup(o->host_name ? o->host_name : host);
 }
 
 static enum err read_host_line(const struct reader *r, const struct line *line,
@@ -154,7 +156,7 @@ static enum err read_host_line(const struct reader *r, const struct line *line,
     if (line->count == 0)
         return fail(r->report, place, line->keyword_column, "Host", "Host has no pattern");
     char *host CLEANUP(mem_cleanup) =
-        r->is_final_pass ? current_host(r) : mem_strdup(r->request->host);
+        r->is_final_pass ? client_options_host_name(r->o) : mem_strdup(r->request->host);
     for (size_t i = 0; i < line->count; i++) {
         const char *pattern = line->words[i].text;
         bool is_negated = pattern[0] == '!';
@@ -199,7 +201,7 @@ static const struct {
 
 static bool meets(struct reader *r, enum criterion_kind kind, const char *value)
 {
-    char *host CLEANUP(mem_cleanup) = current_host(r);
+    char *host CLEANUP(mem_cleanup) = client_options_host_name(r->o);
     const char *user = r->o->user ? r->o->user : r->request->local_user;
     switch (kind) {
     case CRITERION_ALL:
@@ -428,16 +430,15 @@ static void strip_schemes(char *hops)
         *to = '\0';
 }
 
-static void finish(struct client_options *o, const struct client_config_request *request)
+static enum err finish(struct client_options *o, const struct client_config_request *request,
+                       struct report *report)
 {
     bool has_own_known_hosts = option_is_given(&o->state, "UserKnownHostsFile");
-    char *host_name =
-        o->host_name ? expand_host_name(o->host_name, request->host) : mem_strdup(request->host);
+    char *host_name = client_options_host_name(o);
     lower_text(host_name);
     mem_free(o->host_name);
     o->host_name = host_name;
-    mem_free(o->host);
-    o->host = mem_strdup(request->host);
+    o->is_host_name_final = true;
     if (o->user == NULL)
         o->user = mem_strdup(request->local_user);
     option_set_defaults(&o->state);
@@ -450,6 +451,7 @@ static void finish(struct client_options *o, const struct client_config_request 
         forward_list_done(&o->remote_forwards);
         forward_list_done(&o->dynamic_forwards);
     }
+    return request->facts ? client_options_expand(o, request->facts, report) : OK;
 }
 
 enum err client_options_load(struct client_options *o, const struct client_config_request *request,
@@ -457,6 +459,8 @@ enum err client_options_load(struct client_options *o, const struct client_confi
 {
     struct reader r = {.o = o, .request = request, .report = report};
     report_init(&r.scratch);
+    mem_free(o->host);
+    o->host = mem_strdup(request->host);
     enum err result = read_files(&r);
     if (result == OK && r.wants_final_pass) {
         r.is_final_pass = true;
@@ -465,7 +469,7 @@ enum err client_options_load(struct client_options *o, const struct client_confi
     }
     report_done(&r.scratch);
     if (result == OK)
-        finish(o, request);
+        result = finish(o, request, report);
     return result;
 }
 

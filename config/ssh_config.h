@@ -1,13 +1,13 @@
 /*
  * What adit is to do: the command line's options first, then the user's file, then the system's;
- * the first value wins. Host, Match and Include are understood here. It resolves no name and
- * expands no path but HostName's %h; IdentityFile and the known-hosts files stay as written
- * (config/expand.h).
+ * the first value wins. Host, Match and Include are understood here. It resolves no name. With the
+ * facts of a request, what ssh -G shows expanded is expanded (config/client_expand.h).
  */
 #ifndef ADIT_CONFIG_SSH_CONFIG_H
 #define ADIT_CONFIG_SSH_CONFIG_H
 
 #include "base/log.h"
+#include "config/client_expand.h"
 #include "config/client_value.h"
 #include "config/forward_spec.h"
 #include "config/option.h"
@@ -101,11 +101,14 @@ struct client_options {
     struct option_state state; /* first */
     char *host;                /* as typed on the command line; log and HostKeyAlias text */
     char *host_name;           /* where to connect to, lower case, %h expanded; never NULL */
+    bool is_host_name_final;   /* no % in it is a token any more */
     char *user;                /* remote user; the local one by default; never NULL */
+    bool is_user_typed;        /* by -l or in the destination: no token in it is one */
     uint16_t port;
     struct string_list identity_files; /* as written: "~/.ssh/id_%h" */
     bool identities_only;
-    char *identity_agent; /* NULL: $SSH_AUTH_SOCK; "none": no agent; as written */
+    char *identity_agent; /* NULL: $SSH_AUTH_SOCK; "none": no agent; else an expanded path or
+                             "$VARIABLE" */
     struct forward_list local_forwards;
     struct forward_list remote_forwards; /* remote dynamic ones too */
     struct forward_list dynamic_forwards;
@@ -118,7 +121,7 @@ struct client_options {
     uint32_t server_alive_interval_s; /* 0: none */
     int server_alive_count_max;
     enum strict_host_key strict_host_key;
-    struct string_list user_known_hosts_files; /* "none" alone: no file */
+    struct string_list user_known_hosts_files; /* expanded; "none" alone: no file */
     struct string_list global_known_hosts_files;
     bool hash_known_hosts;
     char *host_key_alias; /* NULL: none */
@@ -147,17 +150,17 @@ struct client_options {
     bool compression;
     bool permit_local_command;
     char *local_command;  /* NULL: none; % tokens not expanded */
-    char *remote_command; /* NULL: none; % tokens not expanded */
+    char *remote_command; /* NULL: none; expanded */
     char *tag;            /* NULL: none */
     enum control_master control_master;
-    char *control_path; /* NULL: none; % tokens not expanded */
+    char *control_path; /* NULL: none; expanded */
     struct control_persist control_persist;
     int escape_char; /* a byte's value; -1: none */
     bool enable_escape_commandline;
     struct string_list send_env; /* patterns of names */
-    struct string_list set_env;  /* "NAME=VALUE", each name once; tokens not expanded */
+    struct string_list set_env;  /* "NAME=VALUE", each name once; expanded */
     enum forward_agent forward_agent;
-    char *forward_agent_path; /* with AGENT_FORWARD_PATH: a path, or "$VARIABLE" */
+    char *forward_agent_path; /* with AGENT_FORWARD_PATH: an expanded path, or "$VARIABLE" */
     enum add_keys_to_agent add_keys_to_agent;
     uint32_t add_keys_lifetime_s;         /* 0: for ever */
     struct string_list certificate_files; /* as written */
@@ -173,7 +176,7 @@ struct client_options {
     bool visual_host_key;
     enum no_yes_ask verify_host_key_dns;
     char *known_hosts_command;            /* NULL: none; % tokens not expanded */
-    struct string_list revoked_host_keys; /* as written */
+    struct string_list revoked_host_keys; /* expanded */
     bool no_host_authentication_for_localhost;
     struct string_list warn_weak_crypto; /* words as written; empty: the default, yes */
     enum tunnel_mode tunnel;
@@ -225,6 +228,7 @@ struct client_config_request {
     const char *system_file; /* NULL: none (with -F) */
     bool must_exist;         /* -F: a user_file that is not there is an error */
     const struct config_source *source;
+    const struct client_facts *facts; /* for tokens; NULL: they stay as written */
 };
 
 /*
@@ -237,6 +241,12 @@ enum err client_options_load(struct client_options *o, const struct client_confi
 
 /* ssh -G: lower-case keyword, space, value; reads back to itself. */
 enum err client_options_print(const struct client_options *o, struct buf *out) MUST_USE;
+
+/*
+ * Where to connect to as far as it is known while files are read: HostName with %h put in, else the
+ * host that was typed. The caller owns it.
+ */
+char *client_options_host_name(const struct client_options *o) MUST_USE;
 
 /* True if a file or the command line gave the option, e.g. "IdentityFile". */
 bool client_options_is_given(const struct client_options *o, const char *keyword);
