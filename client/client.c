@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/expand_client.h"
 #include "client/internal.h"
 #include "client/trust.h"
-#include "config/expand.h"
 #include "wire/numbers.h"
 
 #define IDENT      "SSH-2.0-adit_" ADIT_VERSION
@@ -194,11 +194,8 @@ static void on_no_channels(struct client *c)
 static void on_server_key(struct client *c, struct slice blob)
 {
     const struct client_options *o = c->options;
-    struct trust_request request = {.crypto = c->crypto,
-                                    .rng = c->rng,
-                                    .options = o,
-                                    .home = c->request->home,
-                                    .address = c->address};
+    struct trust_request request = {
+        .crypto = c->crypto, .rng = c->rng, .options = o, .address = c->address};
     bool trusted = trust_server_key(&request, blob);
     if (!trusted)
         c->ending = true; /* trust_server_key told why */
@@ -294,23 +291,9 @@ bool client_peer_is_openssh(const struct client *c)
 
 char *client_expand(const struct client *c, const char *text, const char *keyword)
 {
-    const struct client_options *o = c->options;
-    char port[8];
-    char *out = NULL;
-    struct expand_fault fault;
-    snprintf(port, sizeof(port), "%u", o->port);
-    struct expand_token tokens[] = {{'d', c->request->home},
-                                    {'h', o->host_name},
-                                    {'k', o->host_key_alias ? o->host_key_alias : o->host},
-                                    {'n', o->host},
-                                    {'p', port},
-                                    {'r', o->user}};
-    struct expand_facts facts = {.tokens = tokens, .token_count = ARRAY_LEN(tokens)};
-    if (expand_text(text, &facts, &out, &fault) != OK) {
-        log_error("%s: %s", keyword, fault.text);
-        return NULL;
-    }
-    return out;
+    const struct expand_token tun = {'T', c->tun_name ? c->tun_name : "NONE"};
+    return expand_client(c->request->facts, c->options, keyword, CLIENT_EXPAND_COMMAND, text, &tun,
+                         1);
 }
 
 int client_family(const struct client_options *o)
@@ -360,8 +343,7 @@ static void client_setup(struct client *c)
     c->forwards.bind_unlink = o->stream_local_bind_unlink;
     c->forwards.family = client_family(o);
     add_forwards(c);
-    c->host_key_algorithms =
-        trust_order_algorithms(c->crypto, o, c->request->home, o->host_key_algorithms);
+    c->host_key_algorithms = trust_order_algorithms(c->crypto, o, o->host_key_algorithms);
     c->ident =
         o->version_addendum ? mem_printf("%s %s", IDENT, o->version_addendum) : mem_strdup(IDENT);
     c->transport = (struct transport_config){

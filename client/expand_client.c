@@ -85,7 +85,7 @@ char *expand_client(const struct client_facts *facts, const struct client_option
 {
     struct expand_fault fault;
     char *out = NULL;
-    if (client_expand(o, facts, kind, more, more_count, text, &out, &fault) == OK)
+    if (client_token_expand(o, facts, kind, more, more_count, text, &out, &fault) == OK)
         return out;
     log_error("%s: %s", keyword, fault.text);
     return NULL;

@@ -39,17 +39,7 @@ static char *agent_path(const struct client *c)
         const char *value = getenv(name && name[0] == '$' ? name + 1 : "SSH_AUTH_SOCK");
         return value && *value ? mem_strdup(value) : NULL;
     }
-    struct string_list given, paths;
-    char *path = NULL;
-    string_list_init(&given);
-    string_list_init(&paths);
-    string_list_add(&given, name);
-    trust_expand_paths(o, c->request->home, &given, &paths);
-    if (paths.count)
-        path = mem_strdup(paths.items[0]);
-    string_list_done(&given);
-    string_list_done(&paths);
-    return path;
+    return mem_strdup(name);
 }
 
 static bool is_wanted(const struct client_options *o, bool has_person, struct slice method)
@@ -97,8 +87,8 @@ void login_init(struct client *c)
     string_list_init(&l->certificates);
     if (o->pubkey_authentication == PUBKEY_NO)
         return;
-    trust_expand_paths(o, c->request->home, &o->identity_files, &l->paths);
-    trust_expand_paths(o, c->request->home, &o->certificate_files, &l->certificates);
+    trust_expand_paths(o, c->request->facts, &o->identity_files, &l->paths);
+    trust_expand_paths(o, c->request->facts, &o->certificate_files, &l->certificates);
     l->request = (struct identity_request){
         .crypto = c->crypto,
         .paths = &l->paths,

@@ -377,14 +377,8 @@ enum err own_session_init(struct client *c)
     const struct client_options *o = c->options;
     const char *fault;
     c->own = own;
-    char *remote CLEANUP(mem_cleanup) = NULL;
-    if (o->remote_command) {
-        remote = client_expand(c, o->remote_command, "RemoteCommand");
-        if (!remote)
-            return ERR_CONFIG;
-    }
-    if (session_choose(c->request->args, o, remote, isatty(STDIN_FILENO), &own->choice, &fault) !=
-        OK) {
+    if (session_choose(c->request->args, o, o->remote_command, isatty(STDIN_FILENO), &own->choice,
+                       &fault) != OK) {
         log_error("%s", fault);
         return ERR_CONFIG;
     }

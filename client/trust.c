@@ -1,46 +1,35 @@
 /* From options to host_trust, and the question to a person. */
 #include "client/trust.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "client/expand_client.h"
 #include "client/host_trust.h"
 #include "client/prompt.h"
-#include "config/expand.h"
 #include "crypto/cert.h"
 
-static const char *home_of_user(void *arg, const char *user)
-{
-    (void)arg;
-    struct passwd *pw = getpwnam(user);
-    return pw ? pw->pw_dir : NULL;
-}
-
-void trust_expand_paths(const struct client_options *o, const char *home,
+void trust_expand_paths(const struct client_options *o, const struct client_facts *facts,
                         const struct string_list *paths, struct string_list *out)
 {
-    char port[8];
-    snprintf(port, sizeof(port), "%u", o->port);
-    struct expand_token tokens[] = {
-        {'d', home},    {'h', o->host_name}, {'k', o->host_key_alias ? o->host_key_alias : o->host},
-        {'n', o->host}, {'p', port},         {'r', o->user}};
-    struct expand_facts facts = {.tokens = tokens,
-                                 .token_count = ARRAY_LEN(tokens),
-                                 .home = home,
-                                 .user_home = home_of_user};
     for (size_t i = 0; i < paths->count; i++) {
-        struct expand_fault fault;
-        char *path;
-        if (strcmp(paths->items[i], "none") == 0)
+        const char *given = paths->items[i];
+        if (strcmp(given, "none") == 0)
             continue;
-        if (expand_text(paths->items[i], &facts, &path, &fault) != OK) {
-            log_error("%s: %s", paths->items[i], fault.text);
-            continue;
-        }
-        string_list_add(out, path);
-        mem_free(path);
+        char *path CLEANUP(mem_cleanup) =
+            expand_client(facts, o, given, CLIENT_EXPAND_PATH, given, NULL, 0);
+        if (path)
+            string_list_add(out, path);
+    }
+}
+
+/* Expanded already. */
+static void copy_paths(const struct string_list *paths, struct string_list *out)
+{
+    for (size_t i = 0; i < paths->count; i++) {
+        if (strcmp(paths->items[i], "none") != 0)
+            string_list_add(out, paths->items[i]);
     }
 }
 
@@ -48,12 +37,12 @@ struct trust_files {
     struct string_list user, global;
 };
 
-static void files_init(struct trust_files *f, const struct client_options *o, const char *home)
+static void files_init(struct trust_files *f, const struct client_options *o)
 {
     string_list_init(&f->user);
     string_list_init(&f->global);
-    trust_expand_paths(o, home, &o->user_known_hosts_files, &f->user);
-    trust_expand_paths(o, home, &o->global_known_hosts_files, &f->global);
+    copy_paths(&o->user_known_hosts_files, &f->user);
+    copy_paths(&o->global_known_hosts_files, &f->global);
 }
 
 static void files_done(struct trust_files *f)
@@ -105,7 +94,7 @@ bool trust_server_key(const struct trust_request *request, struct slice blob)
 {
     struct trust_files files;
     struct host_trust_answer answer;
-    files_init(&files, request->options, request->home);
+    files_init(&files, request->options);
     struct host_trust_request q = question(request->options, &files);
     q.crypto = request->crypto;
     q.rng = request->rng;
@@ -142,11 +131,11 @@ static char *without_certificates(const char *algorithms)
 }
 
 char *trust_order_algorithms(const struct crypto *c, const struct client_options *o,
-                             const char *home, const char *algorithms)
+                             const char *algorithms)
 {
     struct trust_files files;
     char *plain CLEANUP(mem_cleanup) = without_certificates(algorithms);
-    files_init(&files, o, home);
+    files_init(&files, o);
     struct host_trust_request q = question(o, &files);
     q.crypto = c;
     /* A list that the user wrote is used as it is written. */

@@ -13,7 +13,6 @@ struct trust_request {
     const struct crypto *crypto;
     struct rng *rng;
     const struct client_options *options;
-    const char *home;    /* may be NULL */
     const char *address; /* the server's, numeric; NULL through a proxy */
 };
 
@@ -25,10 +24,13 @@ bool trust_server_key(const struct trust_request *request, struct slice blob) MU
  * so that a server with several keys shows the one we know). Caller owns.
  */
 char *trust_order_algorithms(const struct crypto *c, const struct client_options *o,
-                             const char *home, const char *algorithms) MUST_USE;
+                             const char *algorithms) MUST_USE;
 
-/* ~ and % tokens in a list of paths; "none" and what cannot be expanded is left out (and told). */
-void trust_expand_paths(const struct client_options *o, const char *home,
+/*
+ * Tokens, variables and ~ of a list of paths (IdentityFile, CertificateFile); "none" and what
+ * cannot be expanded is left out (and told).
+ */
+void trust_expand_paths(const struct client_options *o, const struct client_facts *facts,
                         const struct string_list *paths, struct string_list *out);
 
 #endif

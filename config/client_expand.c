@@ -89,9 +89,10 @@ static size_t tokens_of(enum client_expand kind, const struct subject *s,
     return count;
 }
 
-enum err client_expand(const struct client_options *o, const struct client_facts *facts,
-                       enum client_expand kind, const struct expand_token *more, size_t more_count,
-                       const char *text, char **out, struct expand_fault *fault)
+enum err client_token_expand(const struct client_options *o, const struct client_facts *facts,
+                             enum client_expand kind, const struct expand_token *more,
+                             size_t more_count, const char *text, char **out,
+                             struct expand_fault *fault)
 {
     struct expand_token tokens[TOKENS_MAX];
     struct subject subject;
@@ -130,7 +131,7 @@ static enum err expand_field(const struct expanding *e, const char *keyword,
     if (*field == NULL ||
         (strchr(*field, '%') == NULL && strchr(*field, '$') == NULL && (*field)[0] != '~'))
         return OK;
-    if (client_expand(e->o, e->facts, kind, NULL, 0, *field, &out, &fault) != OK) {
+    if (client_token_expand(e->o, e->facts, kind, NULL, 0, *field, &out, &fault) != OK) {
         report_add(e->report, REPORT_ERROR, NULL, keyword, "%s: %s", keyword, fault.text);
         return ERR_CONFIG;
     }

@@ -37,9 +37,10 @@ enum client_expand {
  * win. Good before the options are loaded whole, too: what is not set yet has the value it would
  * get. The caller owns *out. Errors are those of expand_text.
  */
-enum err client_expand(const struct client_options *o, const struct client_facts *facts,
-                       enum client_expand kind, const struct expand_token *more, size_t more_count,
-                       const char *text, char **out, struct expand_fault *fault) MUST_USE;
+enum err client_token_expand(const struct client_options *o, const struct client_facts *facts,
+                             enum client_expand kind, const struct expand_token *more,
+                             size_t more_count, const char *text, char **out,
+                             struct expand_fault *fault) MUST_USE;
 
 /*
  * Expands, in place, what ssh -G shows expanded: User (unless a letter or the destination said it),
