@@ -16,8 +16,8 @@ const char args_usage[] =
     "       adit explain [-L address] [-R address] [-D address] [-W host:port]\n"
     "            [-J destination] [destination]\n";
 
-const char *const args_mux_commands[] = {"check",  "forward",  "exit",  "stop",
-                                         "cancel", "conninfo", "proxy", NULL};
+const char *const args_mux_commands[] = {"check",    "forward",  "exit",  "stop", "cancel",
+                                         "conninfo", "channels", "proxy", NULL};
 
 /* Letters that are more or less than an option of the table. */
 enum letter_kind {

@@ -1,6 +1,5 @@
 /* One run of the client. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/background.h"
 #include "client/expand_client.h"
 #include "client/internal.h"
 #include "client/trust.h"
@@ -46,21 +46,6 @@ static void on_signal(void *owner, int signal_number)
 
 /* ---- going to the background (-f) ---- */
 
-static void detach(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (setsid() < 0 || null < 0)
-        log_debug("going to the background: %s", strerror(errno));
-    for (int fd = 0; fd <= 2; fd++) {
-        if (null >= 0 && !(fd == 2 && log_would(LOG_DEBUG1)) && dup2(null, fd) < 0)
-            log_debug("/dev/null: %s", strerror(errno));
-    }
-    if (null > 2)
-        close(null);
-    if (chdir("/") != 0)
-        log_debug("chdir: %s", strerror(errno));
-}
-
 void client_settled(struct client *c)
 {
     if (c->ready || c->ending || !link_is_up(c->link))
@@ -71,11 +56,8 @@ void client_settled(struct client *c)
     c->ready = true;
     if (c->request->ready_fd < 0)
         return;
-    detach();
-    char byte = 0;
-    if (write(c->request->ready_fd, &byte, 1) != 1)
-        log_debug("the waiting parent has gone");
-    close(c->request->ready_fd);
+    background_leave(c->request->ready_fd);
+    client_look_for_end(c);
 }
 
 /* ---- forwards ---- */
@@ -83,9 +65,11 @@ void client_settled(struct client *c)
 static void on_forward_changed(void *owner, struct forward *f)
 {
     struct client *c = owner;
+    if (mux_master_forward_changed(c, f))
+        return;
     if (f->state == FORWARD_REFUSED) {
         bool is_remote = forward_spec_is_remote(&f->spec);
-        bool fatal = c->options->exit_on_forward_failure;
+        bool fatal = c->options->exit_on_forward_failure && !f->is_late;
         if (is_remote)
             tell_remote_refused(f, fatal);
         else if (fatal)
@@ -150,11 +134,17 @@ static void on_up(struct client *c)
         tun_begin(c);
     if (c->ending)
         return;
+    mux_master_start(c);
     if (c->request->args->stdio_host)
         start_stdio(c);
     else
         own_session_start(c);
     client_settled(c);
+}
+
+static bool has_sessions(const struct client *c)
+{
+    return own_session_is_open(c) || mux_master_has_sessions(c);
 }
 
 static void on_down(struct client *c, const struct link_event *e)
@@ -164,31 +154,44 @@ static void on_down(struct client *c, const struct link_event *e)
     if (!c->ending)
         c->status = EXIT_FAILED;
     c->ending = c->is_down = true;
-    if (!own_session_is_open(c))
-        loop_stop(c->loop);
+    client_look_for_end(c);
 }
 
-void client_session_ended(struct client *c)
+static bool is_idle(const struct client *c)
 {
-    int status;
-    if (c->is_down) {
+    return conn_channel_count(link_conn(c->link)) == 0 && !mux_master_is_busy(c);
+}
+
+void client_look_for_end(struct client *c)
+{
+    int status = EXIT_SUCCESS;
+    if (c->is_down && !has_sessions(c)) {
         loop_stop(c->loop);
-    } else if (conn_channel_count(link_conn(c->link)) == 0 && own_session_is_over(c, &status)) {
-        client_finish(c, status);
-    } else {
-        log_verbose(
-            "The session is over; forwarded connections are still open (Ctrl-C ends them).");
+    } else if (c->link && link_is_up(c->link) && is_idle(c)) {
+        if (own_session_is_over(c, &status) || c->stdio_done || c->ends_when_idle)
+            client_finish(c, status);
+        else if (c->request->is_master_only && c->options->control_persist.seconds)
+            loop_timer_start(c->persist_timer,
+                             (uint64_t)c->options->control_persist.seconds * MS_PER_S);
     }
 }
 
-/* The last channel has gone. */
-static void on_no_channels(struct client *c)
+static void on_persisted(void *owner)
+{
+    struct client *c = owner;
+    if (!is_idle(c))
+        return; /* its end starts the time anew */
+    log_verbose("ControlPersist timeout expired");
+    client_finish(c, EXIT_SUCCESS);
+}
+
+void client_end_when_idle(struct client *c)
 {
     int status;
-    if (c->stdio_done)
-        client_finish(c, EXIT_SUCCESS);
-    else if (own_session_is_over(c, &status))
-        client_finish(c, status);
+    /* One that has a session of its own ends with that. */
+    bool has_own = own_session_is_open(c) || own_session_is_over(c, &status);
+    c->ends_when_idle = !has_own;
+    client_look_for_end(c);
 }
 
 static void on_server_key(struct client *c, struct slice blob)
@@ -268,7 +271,7 @@ static void on_link(void *owner, const struct link_event *e)
                         "this client takes forwarded connections only");
         break;
     case LINK_NO_CHANNELS:
-        on_no_channels(c);
+        client_look_for_end(c);
         break;
     case LINK_DEBUG:
         log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));
@@ -287,13 +290,6 @@ bool client_peer_is_openssh(const struct client *c)
 {
     char *ident CLEANUP(mem_cleanup) = slice_strdup(transport_peer_ident(link_transport(c->link)));
     return strstr(ident, "OpenSSH_") || strstr(ident, "-adit");
-}
-
-char *client_expand(const struct client *c, const char *text, const char *keyword)
-{
-    const struct expand_token tun = {'T', c->tun_name ? c->tun_name : "NONE"};
-    return expand_client(c->request->facts, c->options, keyword, CLIENT_EXPAND_COMMAND, text, &tun,
-                         1);
 }
 
 int client_family(const struct client_options *o)
@@ -334,6 +330,7 @@ static void client_setup(struct client *c)
     const struct client_options *o = c->options;
     c->loop = loop_new();
     reach_init(c);
+    c->persist_timer = loop_timer_new(c->loop, on_persisted, c);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)
         c->signals[i] = loop_signal_new(c->loop, signals_that_end[i], on_signal, c);
     forward_set_init(&c->forwards, c->loop, on_forward_changed, c);
@@ -367,6 +364,8 @@ static void client_teardown(struct client *c)
     reach_done(c);
     tun_done(c);
     own_session_done(c);
+    mux_master_done(c);
+    loop_timer_close(c->persist_timer);
     link_free(c->link);
     forward_set_done(&c->forwards);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)

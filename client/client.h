@@ -15,7 +15,9 @@ struct client_request {
     const struct client_options *options;
     const char *home;                 /* may be NULL */
     const struct client_facts *facts; /* for client/expand_client.h */
-    int ready_fd; /* -f: told one byte when it may go to the background; -1: none */
+    int ready_fd;             /* -f: told one byte when it may go to the background; -1: none */
+    const char *control_path; /* ControlPath, NULL: none */
+    bool is_master_only;      /* ControlPersist: no session of its own, ends when unused */
 };
 
 /* Runs to the end; the exit status. Makes its own loop: not before any fork. */

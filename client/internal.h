@@ -1,12 +1,13 @@
 /*
  * One run of the client, as its rooms share it: client.c (the life), reach.c (getting there),
- * login.c (authentication), own_session.c (the session it was started for), tell.c (what a person
- * is told).
+ * login.c (authentication), own_session.c (the session it was started for), mux_master.c (the
+ * sessions of others), tell.c (what a person is told).
  */
 #ifndef ADIT_CLIENT_INTERNAL_H
 #define ADIT_CLIENT_INTERNAL_H
 
 #include "client/client.h"
+#include "client/mux_master.h"
 #include "client/own_session.h"
 #include "io/child.h"
 #include "io/dial.h"
@@ -40,6 +41,9 @@ struct client {
     char *stray_line;        /* the first line before the identification, escaped */
     char *methods;           /* what the server still took when authentication failed */
     struct own_session *own;
+    struct mux_master *mux;           /* NULL: the connection is not shared */
+    struct loop_timer *persist_timer; /* ControlPersist, while nobody uses it */
+    bool ends_when_idle;              /* -O stop */
     int attempts_left;
     bool identified, ready, ending;
     bool is_down;    /* the link is: what a session still has to deliver is waited for */
@@ -58,12 +62,12 @@ void client_settled(struct client *c);
 /* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */
 int client_family(const struct client_options *o);
 
-/* adit's own session is over: the run ends with its last channel. */
-void client_session_ended(struct client *c);
+/* A session, a client of ours or the last channel has gone: perhaps the run ends with it. */
+void client_look_for_end(struct client *c);
+/* Nobody may join any more: without a session of its own, the run ends with its last channel. */
+void client_end_when_idle(struct client *c);
 /* OpenSSH, or our own server: they know eow@openssh.com and no-more-sessions@openssh.com. */
 bool client_peer_is_openssh(const struct client *c);
-/* % tokens; NULL if they cannot be expanded (said, with the keyword). The caller owns it. */
-char *client_expand(const struct client *c, const char *text, const char *keyword) MUST_USE;
 
 /* ---- reach.c ---- */
 

@@ -8,15 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/algo_names.h"
 #include "base/log.h"
 #include "client/args.h"
-#include "client/client.h"
 #include "client/expand_client.h"
 #include "client/file.h"
+#include "client/run.h"
 
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
 
@@ -134,52 +133,6 @@ static int print_options(const struct client_options *o)
     return EXIT_SUCCESS;
 }
 
-/* What is parsed but not built, where going on without it would do something else than was asked.
- */
-static const char *unbuilt(const struct args *a)
-{
-    if (a->mux_command)
-        return "multiplexing (-O) is not built yet";
-    return NULL;
-}
-
-/* ---- -f ---- */
-
-/* The parent goes when the child says so, with 0; or ends as the child does. */
-static int wait_for_child(pid_t child, int fd)
-{
-    char byte;
-    ssize_t n;
-    do
-        n = read(fd, &byte, 1);
-    while (n < 0 && errno == EINTR);
-    if (n == 1)
-        return EXIT_SUCCESS;
-    int status;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR)
-            return EXIT_FAILED;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
-}
-
-static int run_in_background(struct client_request *request)
-{
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return fail(strerror(errno));
-    pid_t child = fork();
-    if (child < 0)
-        return fail(strerror(errno));
-    if (child > 0) {
-        close(fds[1]);
-        return wait_for_child(child, fds[0]);
-    }
-    close(fds[0]);
-    request->ready_fd = fds[1];
-    return client_run(request);
-}
-
 /* ---- main ---- */
 
 static int open_log(const char *path)
@@ -203,12 +156,7 @@ static int run_with(const struct args *a, struct client_options *o,
         return EXIT_FAILED;
     if (a->print_config)
         return print_options(o);
-    const char *missing = unbuilt(a);
-    if (missing)
-        return fail(missing);
-    struct client_request request = {
-        .args = a, .options = o, .home = facts->home, .facts = facts, .ready_fd = -1};
-    return o->fork_after_authentication ? run_in_background(&request) : client_run(&request);
+    return run_adit(a, o, facts);
 }
 
 static int run(const struct args *a, struct client_options *o, struct report *report)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "client/command_line.h"
+#include "client/expand_client.h"
 #include "client/internal.h"
 #include "client/status.h"
 #include "tunnel/splice.h"
@@ -118,7 +119,7 @@ void escape_serve(struct client *c, struct session *s, enum escape_action action
         break;
     case ESCAPE_COMMAND:
     case ESCAPE_SUSPEND:
-        session_say(s, "this escape is not for a session of a shared connection\r\n");
+        session_say(s, "not for a session of a shared connection\r\n");
         break;
     case ESCAPE_NONE:
         break;
@@ -246,7 +247,10 @@ static void on_ended(struct client *c, const struct session_event *e)
         log_verbose("What ran on the server was ended by signal %s.", e->signal);
     if (own->had_tty && !e->is_lost)
         log_info("Connection to %s closed.", c->options->host_name);
-    client_session_ended(c);
+    if (conn_channel_count(link_conn(c->link)) && !c->is_down)
+        log_verbose("The session is over; forwarded connections are still open (Ctrl-C ends "
+                    "them).");
+    client_look_for_end(c);
 }
 
 static void on_session(void *owner, struct session *s UNUSED, const struct session_event *e)
@@ -342,19 +346,18 @@ static void on_local_command(void *owner, int status, int signal_number UNUSED)
 static bool run_local_command(struct client *c)
 {
     const struct client_options *o = c->options;
-    const char *shell = getenv("SHELL");
     if (!o->permit_local_command || !o->local_command)
         return false;
-    char *text = client_expand(c, o->local_command, "LocalCommand");
+    struct expand_token tunnel = {'T', c->tun_name ? c->tun_name : "NONE"};
+    char *text = expand_client(c->request->facts, o, "LocalCommand", CLIENT_EXPAND_COMMAND,
+                               o->local_command, &tunnel, 1);
     if (!text)
         return false;
     char name[] = "sh", option[] = "-c";
     char *arguments[] = {name, option, text, NULL};
     int fds[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    struct child_spec spec = {.file = shell && *shell ? shell : "/bin/sh",
-                              .arguments = arguments,
-                              .fds = fds,
-                              .fd_count = ARRAY_LEN(fds)};
+    struct child_spec spec = {
+        .file = client_shell(), .arguments = arguments, .fds = fds, .fd_count = ARRAY_LEN(fds)};
     enum err err = child_new(&c->own->local_command, c->loop, &spec, on_local_command, c);
     if (err != OK)
         log_error("LocalCommand: no such shell: %s", spec.file);
@@ -377,12 +380,11 @@ enum err own_session_init(struct client *c)
     const struct client_options *o = c->options;
     const char *fault;
     c->own = own;
-    if (session_choose(c->request->args, o, o->remote_command, isatty(STDIN_FILENO), &own->choice,
-                       &fault) != OK) {
+    if (session_choose(c->request->args, o, isatty(STDIN_FILENO), &own->choice, &fault) != OK) {
         log_error("%s", fault);
         return ERR_CONFIG;
     }
-    own->is_due = own->choice.is_wanted;
+    own->is_due = own->choice.is_wanted && !c->request->is_master_only;
     if (own->choice.tty_was_denied)
         log_info("Pseudo-terminal will not be allocated because stdin is not a terminal.");
     return OK;

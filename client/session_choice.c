@@ -25,12 +25,12 @@ static void choose_tty(const struct client_options *o, bool is_terminal, struct 
     out->tty_was_denied = true;
 }
 
-enum err session_choose(const struct args *a, const struct client_options *o, const char *expanded,
-                        bool is_terminal, struct session_choice *out, const char **fault)
+enum err session_choose(const struct args *a, const struct client_options *o, bool is_terminal,
+                        struct session_choice *out, const char **fault)
 {
     *out = (struct session_choice){.kind = RUN_SHELL};
     bool has_words = a->command && a->command[0];
-    if (has_words && expanded) {
+    if (has_words && o->remote_command) {
         *fault = "Cannot execute command-line and remote command.";
         return ERR_CONFIG;
     }
@@ -38,8 +38,8 @@ enum err session_choose(const struct args *a, const struct client_options *o, co
         return OK;
     if (has_words)
         out->command = join(a->command);
-    else if (expanded)
-        out->command = mem_strdup(expanded);
+    else if (o->remote_command)
+        out->command = mem_strdup(o->remote_command);
     if (o->session_type == SESSION_SUBSYSTEM && !out->command) {
         *fault = "You must specify a subsystem to invoke.";
         return ERR_CONFIG;

@@ -18,11 +18,11 @@ struct session_choice {
 };
 
 /*
- * is_terminal: stdin is one. expanded: RemoteCommand with its tokens expanded, NULL without one.
+ * is_terminal: stdin is one.
  * ERR_CONFIG: *fault is one sentence (static).
  */
-enum err session_choose(const struct args *a, const struct client_options *o, const char *expanded,
-                        bool is_terminal, struct session_choice *out, const char **fault) MUST_USE;
+enum err session_choose(const struct args *a, const struct client_options *o, bool is_terminal,
+                        struct session_choice *out, const char **fault) MUST_USE;
 void session_choice_done(struct session_choice *choice);
 
 /*

@@ -74,6 +74,7 @@ void forward_set_start(struct forward_set *set, struct link *l)
 struct forward *forward_set_launch(struct forward_set *set, const struct forward_spec *spec)
 {
     struct forward *f = forward_set_add(set, spec);
+    f->is_late = true;
     start(f);
     return f;
 }

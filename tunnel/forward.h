@@ -30,6 +30,7 @@ struct forward {
     char *reason;              /* REFUSED; owned */
     uint64_t connections;
     uint64_t cookie; /* of the request that is out */
+    bool is_late;    /* launched while the link was up: its failure ends nothing */
 };
 
 /* A forward changed its state to ACTIVE or REFUSED. */

@@ -241,7 +241,13 @@ struct splice *splice_accept(struct link *l, struct channel *ch, struct stream *
     return sp;
 }
 
-void splice_take_over(struct channel_user *from, struct stream *s, splice_done *done, void *owner)
+void splice_cut(struct splice *sp)
+{
+    abort_locally(sp);
+}
+
+struct splice *splice_take_over(struct channel_user *from, struct stream *s, splice_done *done,
+                                void *owner)
 {
     struct splice *sp = splice_new(s, done, owner);
     list_remove(&from->waiting);
@@ -251,6 +257,7 @@ void splice_take_over(struct channel_user *from, struct stream *s, splice_done *
     if (channel_got_eof(sp->user.channel)) /* its event went to the user before */
         shut_stream(sp);
     stream_reading(s, true);
+    return sp;
 }
 
 static void on_opened(struct channel_user *u)

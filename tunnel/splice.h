@@ -40,7 +40,10 @@ enum err splice_open(struct link *l, const char *type, struct slice body, struct
  * Joins a stream to a channel that is open already and has another user (the SOCKS handshake):
  * takes the channel over from that user, who is out of the link's lists afterwards.
  */
-void splice_take_over(struct channel_user *from, struct stream *s, splice_done *done, void *owner);
+struct splice *splice_take_over(struct channel_user *from, struct stream *s, splice_done *done,
+                                void *owner);
+/* Ends it now, with a reset; done comes inside. */
+void splice_cut(struct splice *sp);
 
 /* Bytes a splice's stream may have to queue: what the peer may send, and a turn on top. */
 #define SPLICE_QUEUE_CAP (CHANNEL_WINDOW + 512 * 1024)
