@@ -31,6 +31,7 @@ enum letter_kind {
     LETTER_QUIET,
     LETTER_VERSION,
     LETTER_SYSLOG,
+    LETTER_IGNORED,
     LETTER_BACKGROUND,
     LETTER_MASTER,
     LETTER_MUX,
@@ -63,6 +64,7 @@ static const struct letter {
     {'v', false, LETTER_VERBOSE, NULL},
     {'w', true, LETTER_TUNNEL, NULL},
     {'y', false, LETTER_SYSLOG, NULL},
+    {'2', false, LETTER_IGNORED, NULL}, /* protocol 2: there is no other */
     {'I', true, LETTER_ABSENT, "PKCS#11 (-I) is no part of adit: put the key into an agent"},
     {'K', false, LETTER_ABSENT, "GSSAPI (-K) is no part of adit: log in by key or password"},
     {'X', false, LETTER_ABSENT, "X11 forwarding (-X) is no part of adit: use ssh for that"},
@@ -217,6 +219,7 @@ static enum err own_letter(struct parse *p, const struct letter *row, const char
     case LETTER_VERSION:
         a->show_version = true;
         return OK;
+    case LETTER_IGNORED:
     case LETTER_SYSLOG:
         a->log_system = true;
         return OK;
