@@ -266,6 +266,8 @@ static void on_link(void *owner, const struct link_event *e)
         if (slice_is(e->name, "forwarded-tcpip") ||
             slice_is(e->name, "forwarded-streamlocal@openssh.com"))
             forward_set_open(&c->forwards, e);
+        else if (agent_forward_is_type(e->name))
+            agent_forward_open(c->agent_forward, c->link, e);
         else
             link_refuse(c->link, e->channel, SSH_OPEN_UNKNOWN_CHANNEL_TYPE,
                         "this client takes forwarded connections only");

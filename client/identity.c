@@ -287,7 +287,8 @@ static void ask_agent(struct identity_list *list, const char *path,
     if (err == OK) {
         err = agent_bind_session(list->agent, session);
         log_debug("agent: session %s", err == OK ? "bound to this host key" : "not bound");
-        err = agent_list(list->agent, keys);
+        if (err != ERR_TIMEOUT)
+            err = agent_list(list->agent, keys);
     }
     if (err == ERR_TIMEOUT)
         log_error("The agent at %s does not answer: its keys are not used. Is it stopped, or does "

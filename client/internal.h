@@ -6,6 +6,7 @@
 #ifndef ADIT_CLIENT_INTERNAL_H
 #define ADIT_CLIENT_INTERNAL_H
 
+#include "client/agent_forward.h"
 #include "client/client.h"
 #include "client/mux_master.h"
 #include "client/own_session.h"
@@ -31,9 +32,10 @@ struct client {
     struct link *link;
     char *address; /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
-    char *host_key_algorithms; /* known types first */
-    char *ident;               /* with VersionAddendum */
-    struct login *login;       /* login.c's own */
+    char *host_key_algorithms;           /* known types first */
+    char *ident;                         /* with VersionAddendum */
+    struct agent_forward *agent_forward; /* -A; NULL: none */
+    struct login *login;                 /* login.c's own */
     struct forward_set forwards;
     struct tun_channel *tun; /* -w; NULL: none, or gone */
     char *tun_name;          /* of our device (%T), NULL: none */

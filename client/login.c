@@ -28,18 +28,38 @@ struct login {
 
 /* ---- before the connection ---- */
 
-/* IdentityAgent: a socket, "none", "SSH_AUTH_SOCK" or "$NAME" for the environment's. Owned. */
+static char *from_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? mem_strdup(value) : NULL;
+}
+
+/* A socket as the configuration has it: a path, or "$NAME" for the environment's. Owned. */
+static char *socket_path(const char *text)
+{
+    return text[0] == '$' ? from_environment(text + 1) : mem_strdup(text);
+}
+
+/* IdentityAgent: a socket, "none", or "SSH_AUTH_SOCK" for the environment's. Owned. */
 static char *agent_path(const struct client *c)
 {
+    const char *name = c->options->identity_agent;
+    if (!name || strcmp(name, "SSH_AUTH_SOCK") == 0)
+        return from_environment("SSH_AUTH_SOCK");
+    return strcmp(name, "none") == 0 ? NULL : socket_path(name);
+}
+
+/* ForwardAgent. What is lent is the agent that logs in, unless another one is named. */
+static struct agent_forward *lend_agent(const struct client *c)
+{
     const struct client_options *o = c->options;
-    const char *name = o->identity_agent;
-    if (name && strcmp(name, "none") == 0)
+    if (o->forward_agent == AGENT_FORWARD_NO)
         return NULL;
-    if (!name || strcmp(name, "SSH_AUTH_SOCK") == 0 || name[0] == '$') {
-        const char *value = getenv(name && name[0] == '$' ? name + 1 : "SSH_AUTH_SOCK");
-        return value && *value ? mem_strdup(value) : NULL;
-    }
-    return mem_strdup(name);
+    CLEANUP(mem_cleanup) char *own = NULL;
+    const char *path = c->login->agent_path;
+    if (o->forward_agent == AGENT_FORWARD_PATH)
+        path = own = socket_path(o->forward_agent_path);
+    return path ? agent_forward_new(path) : NULL;
 }
 
 static bool is_wanted(const struct client_options *o, bool has_person, struct slice method)
@@ -83,6 +103,7 @@ void login_init(struct client *c)
     bool has_person = prompt_has_somebody(&l->ask.prompt);
     l->methods = wanted_methods(o, has_person);
     l->agent_path = agent_path(c);
+    c->agent_forward = lend_agent(c);
     string_list_init(&l->paths);
     string_list_init(&l->certificates);
     if (o->pubkey_authentication == PUBKEY_NO)
@@ -114,6 +135,7 @@ void login_done(struct client *c)
     mem_free(l->tried);
     mem_free(l);
     c->login = NULL;
+    agent_forward_free(c->agent_forward);
 }
 
 /* ---- the beginning ---- */

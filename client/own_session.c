@@ -309,8 +309,7 @@ static void open_session(struct client *c)
         .size = tty_get_size(STDIN_FILENO),
         .modes = buf_slice(&modes),
         .environment = &environment,
-        .agent_request =
-            c->options->forward_agent == AGENT_FORWARD_NO ? NULL : "auth-agent-req@openssh.com",
+        .agent_request = agent_forward_request(c->agent_forward, c->link),
         .peer_knows_eow = client_peer_is_openssh(c),
         .escape = c->options->escape_char,
         .in = c->options->stdin_null ? -1 : copy_of(STDIN_FILENO),

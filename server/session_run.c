@@ -483,20 +483,31 @@ static bool on_signal(struct run *r, struct slice body)
     return err == OK;
 }
 
-static bool on_agent(struct run *r, struct slice body)
+static bool lend_agent(struct run *r, struct slice body, bool is_draft)
 {
     return body.len == 0 && !r->is_asked && r->all->setup.agent &&
-           accept_agent_request(r->all->setup.agent);
+           accept_agent_request(r->all->setup.agent, is_draft);
+}
+
+static bool on_agent(struct run *r, struct slice body)
+{
+    return lend_agent(r, body, false);
+}
+
+static bool on_draft_agent(struct run *r, struct slice body)
+{
+    return lend_agent(r, body, true);
 }
 
 static const struct {
     const char *type;
     bool (*act)(struct run *r, struct slice body);
 } requests[] = {
-    {"pty-req", on_pty},         {"env", on_env},
-    {"shell", on_shell},         {"exec", on_exec},
-    {"subsystem", on_subsystem}, {"window-change", on_window_change},
-    {"signal", on_signal},       {"auth-agent-req@openssh.com", on_agent},
+    {"pty-req", on_pty},           {"env", on_env},
+    {"shell", on_shell},           {"exec", on_exec},
+    {"subsystem", on_subsystem},   {"window-change", on_window_change},
+    {"signal", on_signal},         {"auth-agent-req@openssh.com", on_agent},
+    {"agent-req", on_draft_agent},
 };
 
 static bool on_request(struct channel_user *u, struct slice type, struct slice body)

@@ -434,7 +434,7 @@ static void send_ext_info(struct transport *t)
     if (is_server(t)) {
         m.has_server_sig_algs = true;
         m.server_sig_algs = slice_text(names);
-        m.publickey_hostbound = true;
+        m.publickey_hostbound = m.agent_forward = true;
         m.ping = true;
     }
     struct buf payload;

@@ -197,6 +197,8 @@ static void both_ends_agree(void **state)
     assert_true(slice_equal(transport_server_key(d.client), d.row.blob));
     assert_true(transport_peer_ext_info(d.client)->has_server_sig_algs);
     assert_true(transport_peer_ext_info(d.client)->publickey_hostbound);
+    assert_true(transport_peer_ext_info(d.client)->agent_forward);
+    assert_true(transport_host_signature(d.client).len > 0);
     duo_done(&d);
 }
 

@@ -11,6 +11,7 @@
 #include "tunnel/splice.h"
 
 #define TYPE_AGENT  "auth-agent@openssh.com"
+#define TYPE_DRAFT  "agent-connect"       /* draft-ietf-sshm-ssh-agent */
 #define FOLDER      "/tmp/ssh-XXXXXXXXXX" /* where people and their scripts look for it */
 #define SOCKET_MASK 0177
 
@@ -19,6 +20,7 @@ struct accept_agent {
     const struct policy *policy;
     struct audit audit;
     struct listener *listener;
+    const char *type; /* of its channels */
     char folder[sizeof(FOLDER)];
     char path[sizeof(FOLDER) + 32];
 };
@@ -72,7 +74,7 @@ static void on_accepted(void *owner, int fd, const char *from UNUSED, uint16_t f
         return;
     }
     struct stream *s = stream_new(link_loop(a->link), fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
-    if (splice_open(a->link, TYPE_AGENT, SLICE_NONE, s, NULL, NULL, NULL, NULL) != OK)
+    if (splice_open(a->link, a->type, SLICE_NONE, s, NULL, NULL, NULL, NULL) != OK)
         tell(a, AUDIT_FAILED, "a visitor was dropped: too many channels");
 }
 
@@ -95,7 +97,7 @@ static bool listen_there(struct accept_agent *a)
     return false;
 }
 
-bool accept_agent_request(struct accept_agent *a)
+bool accept_agent_request(struct accept_agent *a, bool is_draft)
 {
     struct policy_refusal why;
     if (!policy_may_forward_agent(a->policy, &why)) {
@@ -106,6 +108,7 @@ bool accept_agent_request(struct accept_agent *a)
         return true;
     if (!listen_there(a))
         return false;
+    a->type = is_draft ? TYPE_DRAFT : TYPE_AGENT;
     tell(a, AUDIT_OPEN, NULL);
     return true;
 }

@@ -20,8 +20,11 @@ void accept_agent_set_who(struct accept_agent *a, const struct audit_who *who);
 /* Removes socket and folder; what is spliced goes on. NULL allowed. */
 void accept_agent_free(struct accept_agent *a);
 
-/* auth-agent-req@openssh.com: false is its refusal. A second one gets what the first one got. */
-bool accept_agent_request(struct accept_agent *a) MUST_USE;
+/*
+ * auth-agent-req@openssh.com, or agent-req (is_draft): false is its refusal. A second one gets what
+ * the first one got, and its channels have the first one's type.
+ */
+bool accept_agent_request(struct accept_agent *a, bool is_draft) MUST_USE;
 
 /* The socket, for SSH_AUTH_SOCK; "" before a request. Lives as long as a. */
 const char *accept_agent_path(const struct accept_agent *a);
