@@ -50,19 +50,21 @@ static bool has_plain(const struct identity *id, const struct pubkey *key)
     return id->pubkey && key && slice_equal(pubkey_blob(id->pubkey), pubkey_blob(key));
 }
 
-static bool has_blob(const struct identity_list *list, struct slice blob)
+static struct identity *find_blob(const struct identity_list *list, struct slice blob)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (shows(&list->items[i], blob))
-            return true;
+            return &list->items[i];
     }
-    return false;
+    return NULL;
 }
 
 /* Takes id's parts over; what is shown already is not shown twice. */
 static void add(struct identity_list *list, struct identity id)
 {
-    if (is_known(&id) && has_blob(list, identity_blob(&id))) {
+    struct identity *same = is_known(&id) ? find_blob(list, identity_blob(&id)) : NULL;
+    if (same) {
+        same->is_signer_only &= id.is_signer_only;
         identity_clear(&id);
         return;
     }
@@ -244,14 +246,30 @@ static void load_certificate(struct identity_list *list, const struct identity_r
     cert_free(cert);
 }
 
+/* A KEY.pub that is a certificate stands for the key: that is not shown by itself (as ssh does). */
+static bool load_certificates_beside(struct identity_list *list, const struct identity_request *q,
+                                     const char *path)
+{
+    CLEANUP(mem_cleanup) char *beside = mem_printf("%s-cert.pub", path);
+    CLEANUP(mem_cleanup) char *instead = mem_printf("%s.pub", path);
+    struct pubkey *key;
+    struct cert *cert;
+    bool is_instead = public_file(q->crypto, instead, &key, &cert) && cert;
+    if (is_instead)
+        add_certificate(list, path, key, cert);
+    else
+        pubkey_free(key);
+    load_certificate(list, q, beside, false);
+    return is_instead;
+}
+
 /* A file that nothing can be made of stays nameless: it was told already. */
 static void load_file(struct identity_list *list, const struct identity_request *q,
                       const char *path)
 {
     struct identity id = {.name = mem_strdup(path), .is_named = q->is_explicit};
-    CLEANUP(mem_cleanup) char *beside = mem_printf("%s-cert.pub", path);
     enum err err = identity_read(q, path, &id);
-    load_certificate(list, q, beside, false);
+    id.is_signer_only = load_certificates_beside(list, q, path);
     if (id.cert) {
         add_certificate(list, path, id.pubkey, id.cert);
         id.pubkey = NULL;
@@ -303,7 +321,7 @@ static void add_agent_key(struct identity_list *list, const struct crypto *c,
 {
     struct slice blob = buf_slice(&item->blob);
     struct identity id = {.in_agent = true};
-    if (has_blob(list, blob))
+    if (find_blob(list, blob))
         return;
     if (cert_parse(&id.cert, c, blob) == OK)
         id.pubkey = pubkey_copy(c, cert_info(id.cert)->key);
@@ -399,7 +417,7 @@ void identity_list_complete(struct identity_list *list, const struct identity_re
         keep[i] = is_of_use(list, request, &list->items[i]);
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        list->items[i].is_signer_only = i >= own && request->identities_only;
+        list->items[i].is_signer_only |= i >= own && request->identities_only;
         if (keep[i])
             list->items[kept++] = list->items[i];
         else

@@ -258,6 +258,20 @@ def test_a_certificate_beside_its_key_is_found(bed, server_name, authority, kind
     cert_server(bed, server_name, authority).lets_in("-i", key, "-o", "IdentitiesOnly=yes")
 
 
+def test_a_certificate_in_the_place_of_the_pub_file(bed, authority):
+    """It is shown instead of the key, unless that is named, too."""
+    key, same = make_key(bed, "id_a"), bed.path("id_same")
+    shutil.copy(key, same)
+    shutil.copy(str(key) + ".pub", str(same) + ".pub")
+    shutil.move(certify(authority, key, "-n", USER), str(key) + ".pub")
+    client = cert_server(bed, "sshd", authority)
+    adit = client.lets_in("-i", key, "-o", "IdentitiesOnly=yes")
+    assert "ED25519-CERT" in adit.err
+    adit = key_server(bed, "sshd", make_key(bed, "id_b")).refuses(
+        "-i", key, "-i", same, "-o", "IdentitiesOnly=yes", batch=True)
+    assert adit.err.count("Offering public key") == 2
+
+
 def test_certificatefile_signs_by_the_identity_file(bed, server_name, authority):
     key = make_key(bed, "id_a")
     elsewhere = bed.path("elsewhere.pub")
