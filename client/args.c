@@ -220,6 +220,7 @@ static enum err own_letter(struct parse *p, const struct letter *row, const char
         a->show_version = true;
         return OK;
     case LETTER_IGNORED:
+        return OK;
     case LETTER_SYSLOG:
         a->log_system = true;
         return OK;
