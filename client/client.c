@@ -365,8 +365,8 @@ static void client_teardown(struct client *c)
 {
     reach_done(c);
     tun_done(c);
-    own_session_done(c);
     mux_master_done(c);
+    own_session_done(c);
     loop_timer_close(c->persist_timer);
     link_free(c->link);
     forward_set_done(&c->forwards);

@@ -104,7 +104,8 @@ static void conn_drop(struct mux_conn *n)
     list_remove(&n->link);
     m->count--;
     mem_free(n);
-    client_look_for_end(m->client);
+    if (m->client->mux)
+        client_look_for_end(m->client);
 }
 
 static void on_turn(void *owner)
