@@ -16,6 +16,7 @@
 #include "client/expand_client.h"
 #include "client/file.h"
 #include "client/run.h"
+#include "client/world.h"
 
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
 
@@ -89,6 +90,17 @@ static const char *home_of(const struct passwd *pw)
     return pw ? pw->pw_dir : NULL;
 }
 
+/* The words as the server would get them; NULL: none. The caller owns it. */
+static char *join(char *const *words)
+{
+    char *text = words ? mem_strdup(words[0]) : NULL;
+    for (size_t i = 1; words && words[i]; i++) {
+        CLEANUP(mem_cleanup) char *before = text;
+        text = mem_printf("%s %s", before, words[i]);
+    }
+    return text;
+}
+
 static enum err load(struct client_options *o, const struct args *a,
                      const struct client_facts *facts, struct report *report)
 {
@@ -97,6 +109,7 @@ static enum err load(struct client_options *o, const struct args *a,
     file_source_init(&source, a->config_file ? NULL : home);
     CLEANUP(mem_cleanup)
     char *usual = home ? mem_printf("%s/.ssh/config", home) : NULL;
+    CLEANUP(mem_cleanup) char *command = join(a->command);
     bool no_file = a->config_file && strcmp(a->config_file, "none") == 0;
     struct client_config_request request = {
         .host = a->host ? a->host : "",
@@ -108,6 +121,8 @@ static enum err load(struct client_options *o, const struct args *a,
         .system_file = a->config_file ? NULL : SYSTEM_CONFIG,
         .must_exist = a->config_file && !no_file,
         .source = &source.source,
+        .command = command,
+        .world = &client_world,
         .facts = facts,
     };
     return client_options_load(o, &request, report);

@@ -470,6 +470,13 @@ static void release(struct option_state *state, const struct option_row *row)
     }
 }
 
+void option_mark_given(struct option_state *state, const char *keyword)
+{
+    const struct option_row *row = option_find(state->scope, keyword);
+    CHECK(row != NULL);
+    state->is_set[row_index(state, row)] = true;
+}
+
 void option_unset(struct option_state *state, const char *keyword)
 {
     const struct option_row *row = option_find(state->scope, keyword);

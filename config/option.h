@@ -71,6 +71,7 @@ enum option_check {
     OPTION_CHECK_METHODS,       /* any by itself, or METHOD[:DEVICE],... */
     OPTION_CHECK_ENV,           /* a pattern of names, no '=' */
     OPTION_CHECK_ALONE,         /* "none" only by itself */
+    OPTION_CHECK_CNAMES,        /* none, or SOURCES:TARGETS */
     /* And of the one word of an OPTION_STRING, OPTION_COMMAND or OPTION_ACCEPTED. */
     OPTION_CHECK_FLAG,      /* yes or no */
     OPTION_CHECK_ADDRESSES, /* none, or a comma list of addresses and networks */
@@ -186,6 +187,9 @@ void option_freeze(struct option_state *state);
 
 /* True if a file or the command line gave the option (keyword in any case). */
 bool option_is_given(const struct option_state *state, const char *keyword);
+
+/* As if the option (keyword in any case) had been given with the value that its field has. */
+void option_mark_given(struct option_state *state, const char *keyword);
 
 /* As if the option (keyword in any case) had never been given. */
 void option_unset(struct option_state *state, const char *keyword);

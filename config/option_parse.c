@@ -252,6 +252,7 @@ static enum err check_text(const struct parse *p, const char *text)
     case OPTION_CHECK_METHODS:
     case OPTION_CHECK_ENV:
     case OPTION_CHECK_ALONE:
+    case OPTION_CHECK_CNAMES:
         break;
     }
     if (wanted == NULL)
@@ -387,6 +388,11 @@ static enum err check_word(const struct parse *p, size_t index)
         if (is_alone || strcasecmp(text, "none") != 0)
             return OK;
         return fail(p, index, "%s takes \"none\" only by itself", p->row->name);
+    case OPTION_CHECK_CNAMES:
+        if (strchr(text, ':') != NULL || (is_alone && strcasecmp(text, "none") == 0))
+            return OK;
+        return fail(p, index, "%s takes none or SOURCES:TARGETS, not \"%s\"", p->row->name,
+                    shown(p, index, &room));
     case OPTION_CHECK_FLAG:
     case OPTION_CHECK_ADDRESSES:
     case OPTION_CHECK_PROGRAM:

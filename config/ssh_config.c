@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "base/match.h"
+#include "config/canonical.h"
+#include "config/ssh_match.h"
 
 #define INCLUDE_DEPTH_MAX 16
 #define INCLUDE_FILES_MAX 4096 /* in one run, so that files that include each other widely end */
@@ -18,8 +20,7 @@ struct reader {
     struct report *report;
     struct report scratch; /* what lines that do not apply have to say */
     bool is_user_file;     /* the file on the command line or ~/.ssh/config, and what it includes */
-    bool is_final_pass;
-    bool wants_final_pass;
+    struct match_question question;
     unsigned files;
 };
 
@@ -156,7 +157,7 @@ static enum err read_host_line(const struct reader *r, const struct line *line,
     if (line->count == 0)
         return fail(r->report, place, line->keyword_column, "Host", "Host has no pattern");
     char *host CLEANUP(mem_cleanup) =
-        r->is_final_pass ? client_options_host_name(r->o) : mem_strdup(r->request->host);
+        r->question.is_final_pass ? client_options_host_name(r->o) : mem_strdup(r->request->host);
     for (size_t i = 0; i < line->count; i++) {
         const char *pattern = line->words[i].text;
         bool is_negated = pattern[0] == '!';
@@ -169,129 +170,39 @@ static enum err read_host_line(const struct reader *r, const struct line *line,
     return OK;
 }
 
-enum criterion_kind {
-    CRITERION_ALL,
-    CRITERION_FINAL, /* canonical too: there is no second pass but the final one */
-    CRITERION_HOST,
-    CRITERION_ORIGINAL_HOST,
-    CRITERION_USER,
-    CRITERION_LOCAL_USER,
-    CRITERION_NOT_BUILT,
-};
-
-static const struct {
-    const char *name;
-    enum criterion_kind kind;
-    bool has_value;
-} criteria[] = {
-    {"all", CRITERION_ALL, false},
-    {"final", CRITERION_FINAL, false},
-    {"canonical", CRITERION_FINAL, false},
-    {"host", CRITERION_HOST, true},
-    {"originalhost", CRITERION_ORIGINAL_HOST, true},
-    {"user", CRITERION_USER, true},
-    {"localuser", CRITERION_LOCAL_USER, true},
-    {"exec", CRITERION_NOT_BUILT, true},
-    {"localnetwork", CRITERION_NOT_BUILT, true},
-    {"tagged", CRITERION_NOT_BUILT, true},
-    {"version", CRITERION_NOT_BUILT, true},
-    {"sessiontype", CRITERION_NOT_BUILT, true},
-    {"command", CRITERION_NOT_BUILT, true},
-};
-
-static bool meets(struct reader *r, enum criterion_kind kind, const char *value)
-{
-    char *host CLEANUP(mem_cleanup) = client_options_host_name(r->o);
-    const char *user = r->o->user ? r->o->user : r->request->local_user;
-    switch (kind) {
-    case CRITERION_ALL:
-        return true;
-    case CRITERION_FINAL:
-        return r->is_final_pass;
-    case CRITERION_HOST:
-        return match_list_folded(host, value) == MATCH_YES;
-    case CRITERION_ORIGINAL_HOST:
-        return match_list_folded(r->request->host, value) == MATCH_YES;
-    case CRITERION_USER:
-        return match_list(user, value) == MATCH_YES;
-    case CRITERION_LOCAL_USER:
-        return match_list(r->request->local_user, value) == MATCH_YES;
-    case CRITERION_NOT_BUILT:
-        return false;
-    }
-    return false;
-}
-
-/*
- * One criterion, its value in the same word ("host=x") or the next; moves *index behind it.
- * *matches becomes false if it is not met.
- */
-static enum err read_criterion(struct reader *r, const struct line *line, const struct place *place,
-                               size_t *index, bool *matches)
-{
-    const struct word *word = &line->words[(*index)++];
-    bool is_negated = word->text[0] == '!';
-    const char *name = word->text + (is_negated ? 1 : 0);
-    const char *equals = strchr(name, '=');
-    size_t name_len = equals ? (size_t)(equals - name) : strlen(name);
-    size_t i = 0;
-    while (i < ARRAY_LEN(criteria) && (strncasecmp(criteria[i].name, name, name_len) != 0 ||
-                                       criteria[i].name[name_len] != '\0'))
-        i++;
-    if (i == ARRAY_LEN(criteria) || (equals != NULL && !criteria[i].has_value))
-        return fail(r->report, place, word->column, "Match",
-                    "unknown Match criterion; known are all, final, canonical, host, originalhost, "
-                    "user, localuser");
-    const char *value = equals ? equals + 1 : NULL;
-    if (criteria[i].has_value && value == NULL && *index < line->count)
-        value = line->words[(*index)++].text;
-    if (criteria[i].has_value && (value == NULL || value[0] == '\0'))
-        return fail(r->report, place, word->column, "Match", "the Match criterion has no value");
-    if (criteria[i].kind == CRITERION_ALL && (line->count > 2 || *index != line->count))
-        return fail(r->report, place, word->column, "Match",
-                    "Match all stands alone, or behind final or canonical");
-    if (criteria[i].kind == CRITERION_NOT_BUILT && *matches)
-        report_add(r->is_final_pass ? &r->scratch : r->report, REPORT_WARNING, place, "Match",
-                   "Match %s is not built yet: the block is left out", criteria[i].name);
-    if (strcasecmp(criteria[i].name, "final") == 0 && *matches)
-        r->wants_final_pass = true;
-    bool is_met =
-        criteria[i].kind != CRITERION_NOT_BUILT && meets(r, criteria[i].kind, value) != is_negated;
-    *matches = *matches && is_met;
-    return OK;
-}
-
-static enum err read_match_line(struct reader *r, const struct line *line,
-                                const struct place *place, bool is_outer_active, bool *matches)
-{
-    *matches = is_outer_active;
-    if (line->count == 0)
-        return fail(r->report, place, line->keyword_column, "Match", "Match has no criterion");
-    for (size_t index = 0; index < line->count;)
-        TRY(read_criterion(r, line, place, &index, matches));
-    return OK;
-}
-
 static enum err read_file(struct reader *r, const char *path, unsigned depth, bool is_active,
                           bool must_exist);
 
+static char *bad_include(const struct reader *r, const struct place *place, unsigned column,
+                         const char *text)
+{
+    (void)fail(r->report, place, column, "Include", text);
+    return NULL;
+}
+
 /* The pattern of an Include as an absolute path; NULL with an entry in report. */
-static char *include_pattern(const struct reader *r, const char *text, const struct place *place,
+static char *include_pattern(const struct reader *r, const char *given, const struct place *place,
                              unsigned column)
 {
-    const char *home = r->request->home;
-    bool is_home = text[0] == '~' && text[1] == '/';
+    const struct client_config_request *q = r->request;
+    char *text CLEANUP(mem_cleanup) = NULL;
+    struct expand_fault fault;
+    bool is_bare = q->facts == NULL || (given[0] == '~' && !r->is_user_file);
+    if (is_bare)
+        text = mem_strdup(given);
+    else if (client_token_expand(r->o, q->facts, CLIENT_EXPAND_PATH, NULL, 0, given, &text,
+                                 &fault) != OK)
+        return bad_include(r, place, column, fault.text);
     if (text[0] == '/')
         return mem_strdup(text);
     if (!r->is_user_file && text[0] != '~')
         return mem_printf("/etc/ssh/%s", text);
-    if (home == NULL || !r->is_user_file || (text[0] == '~' && !is_home)) {
-        fail(r->report, place, column, "Include",
-             "bad Include: expected an absolute path, or in a user's file ~/ or a path below "
-             "~/.ssh");
-        return NULL;
-    }
-    return is_home ? mem_printf("%s%s", home, text + 1) : mem_printf("%s/.ssh/%s", home, text);
+    if (q->home == NULL || !r->is_user_file || (text[0] == '~' && text[1] != '/'))
+        return bad_include(r, place, column,
+                           "bad Include: expected an absolute path, or in a user's file ~/ or a "
+                           "path below ~/.ssh");
+    return text[0] == '~' ? mem_printf("%s%s", q->home, text + 1)
+                          : mem_printf("%s/.ssh/%s", q->home, text);
 }
 
 static enum err read_include(struct reader *r, const struct line *line, const struct place *place,
@@ -329,11 +240,11 @@ static enum err read_line(struct reader *r, const struct line *line, const struc
         return OK;
     }
     if (strcasecmp(line->keyword, "Match") == 0)
-        return read_match_line(r, line, place, is_outer_active, is_active);
+        return ssh_match_line(&r->question, line, place, is_outer_active, is_active);
     if (strcasecmp(line->keyword, "Include") == 0)
         return read_include(r, line, place, depth, *is_active);
     /* Notes come once, and for lines that apply; errors always. */
-    struct report *report = *is_active && !r->is_final_pass ? r->report : &r->scratch;
+    struct report *report = *is_active && !r->question.is_final_pass ? r->report : &r->scratch;
     enum err result = read_option(r->o, *is_active, line, place, report);
     if (result != OK && report == &r->scratch) {
         const struct report_entry *error = report_error(report);
@@ -434,11 +345,6 @@ static enum err finish(struct client_options *o, const struct client_config_requ
                        struct report *report)
 {
     bool has_own_known_hosts = option_is_given(&o->state, "UserKnownHostsFile");
-    char *host_name = client_options_host_name(o);
-    lower_text(host_name);
-    mem_free(o->host_name);
-    o->host_name = host_name;
-    o->is_host_name_final = true;
     if (o->user == NULL)
         o->user = mem_strdup(request->local_user);
     option_set_defaults(&o->state);
@@ -454,23 +360,50 @@ static enum err finish(struct client_options *o, const struct client_config_requ
     return request->facts ? client_options_expand(o, request->facts, report) : OK;
 }
 
+/* After the first pass: HostName is what it will be, but for its canonical form. */
+static enum err settle_host_name(const struct reader *r)
+{
+    struct client_options *o = r->o;
+    const struct client_world *world = r->request->world;
+    char *name = client_options_host_name(o);
+    if (!match_is_address(name))
+        lower_text(name);
+    if (world && name[0] != '\0') {
+        char *typed CLEANUP(mem_cleanup) = name;
+        TRY(canonical_name(o, world, typed, &name, r->report));
+    }
+    option_unset(&o->state, "HostName");
+    o->host_name = name;
+    o->is_host_name_final = true;
+    option_mark_given(&o->state, "HostName");
+    return OK;
+}
+
+static enum err read_all(struct reader *r)
+{
+    TRY(read_files(r));
+    TRY(settle_host_name(r));
+    if (!r->question.wants_final_pass && (!option_is_given(&r->o->state, "CanonicalizeHostname") ||
+                                          r->o->canonicalize_hostname == CANONICALIZE_NO))
+        return OK;
+    r->question.is_final_pass = true;
+    r->files = 0;
+    return read_files(r);
+}
+
 enum err client_options_load(struct client_options *o, const struct client_config_request *request,
                              struct report *report)
 {
-    struct reader r = {.o = o, .request = request, .report = report};
+    struct reader r = {.o = o,
+                       .request = request,
+                       .report = report,
+                       .question = {.o = o, .request = request, .report = report}};
     report_init(&r.scratch);
     mem_free(o->host);
     o->host = mem_strdup(request->host);
-    enum err result = read_files(&r);
-    if (result == OK && r.wants_final_pass) {
-        r.is_final_pass = true;
-        r.files = 0;
-        result = read_files(&r);
-    }
+    enum err result = read_all(&r);
     report_done(&r.scratch);
-    if (result == OK)
-        result = finish(o, request, report);
-    return result;
+    return result == OK ? finish(o, request, report) : result;
 }
 
 enum err client_options_print(const struct client_options *o, struct buf *out)

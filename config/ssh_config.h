@@ -219,6 +219,21 @@ enum err client_options_set_letter(struct client_options *o, char letter, const 
 enum err client_options_override(struct client_options *o, const char *keyword, const char *value,
                                  struct report *report) MUST_USE;
 
+/* What reading may ask of the world; this room runs and looks up nothing. */
+struct client_world {
+    void *arg;
+    /* Match exec: runs a command by the user's shell; *has_succeeded: it ended with 0. */
+    enum err (*run)(void *arg, const char *command, bool *has_succeeded);
+    /* Match localnetwork: appends this machine's addresses as text. */
+    void (*addresses)(void *arg, struct string_list *out);
+    /*
+     * Whether a name has addresses (is_numeric: is one), and its canonical name or text without a
+     * final dot in *canonical, which the caller owns; NULL: none is known.
+     */
+    bool (*resolve)(void *arg, const char *name, bool is_numeric, enum address_family family,
+                    char **canonical);
+};
+
 /* What the files are read for. All strings are borrowed for the call. */
 struct client_config_request {
     const char *host;        /* the destination as typed, without user@ and port; may be "" */
@@ -228,6 +243,8 @@ struct client_config_request {
     const char *system_file; /* NULL: none (with -F) */
     bool must_exist;         /* -F: a user_file that is not there is an error */
     const struct config_source *source;
+    const char *command;              /* for the server, its words joined by blanks; NULL: none */
+    const struct client_world *world; /* NULL: it answers no to everything */
     const struct client_facts *facts; /* for tokens; NULL: they stay as written */
 };
 

@@ -11,7 +11,43 @@ struct run {
     struct client_options o;
     struct report report;
     enum err result;
+    unsigned programs; /* that Match exec ran */
 };
+
+/* A world of few words: "true" succeeds, and "is vps 22 u" after its tokens were put in. */
+static enum err fake_run(void *arg, const char *command, bool *has_succeeded)
+{
+    (*(unsigned *)arg)++;
+    *has_succeeded = strcmp(command, "true") == 0 || strcmp(command, "is vps 22 u") == 0 ||
+                     strcmp(command, "is vps 7 u") == 0;
+    return OK;
+}
+
+static void fake_addresses(void *arg, struct string_list *out)
+{
+    (void)arg;
+    string_list_add(out, "127.0.0.1");
+    string_list_add(out, "10.1.2.3");
+    string_list_add(out, "fe80::1");
+}
+
+/* web.one.example. is www.far.example; far.two.example. is itself; 127.1 is an address. */
+static bool fake_resolve(void *arg, const char *name, bool is_numeric, enum address_family family,
+                         char **canonical)
+{
+    (void)arg;
+    (void)family;
+    *canonical = NULL;
+    if (is_numeric && strcmp(name, "127.1") == 0)
+        *canonical = mem_strdup("127.0.0.1");
+    else if (!is_numeric && (strcmp(name, "web.one.example.") == 0 || strcmp(name, "alias") == 0))
+        *canonical = mem_strdup("www.far.example");
+    else if (!is_numeric && strcmp(name, "far.two.example.") == 0)
+        *canonical = mem_strdup("far.two.example");
+    return *canonical != NULL;
+}
+
+static const struct client_facts fake_facts = {.local_user = "u", .home = "/home/u"};
 
 /* Reads the two texts (NULL: no such file) and more files for host; assignments end with NULL. */
 static void run_load(struct run *run, const char *host, const char *user_text,
@@ -28,6 +64,7 @@ static void run_load(struct run *run, const char *host, const char *user_text,
         files[count++] = *more;
     files[count] = (struct fake_file){NULL, SLICE_NONE};
     struct config_source source = FAKE_SOURCE(files);
+    const struct client_world world = {&run->programs, fake_run, fake_addresses, fake_resolve};
     struct client_config_request request = {
         .host = host,
         .local_user = "u",
@@ -35,7 +72,11 @@ static void run_load(struct run *run, const char *host, const char *user_text,
         .user_file = USER_FILE,
         .system_file = SYSTEM_FILE,
         .source = &source,
+        .command = "uptime -p",
+        .world = &world,
+        .facts = &fake_facts,
     };
+    run->programs = 0;
     client_options_init(&run->o);
     report_init(&run->report);
     run->result = OK;
@@ -205,8 +246,29 @@ static void host_and_match_decide(void **state)
         {"Match user u\nPort 2\n", 2},
         {"User anna\nMatch user anna localuser u\nPort 2\n", 2},
         {"User anna\nMatch user u\nPort 2\n", 22},
-        {"Match exec true\nPort 2\n", 22},
+        {"Match exec true\nPort 2\n", 2},
         {"Match !exec true\nPort 2\n", 22},
+        {"Match exec false\nPort 2\n", 22},
+        {"Match !exec false\nPort 2\n", 2},
+        {"Port 7\nMatch host vps exec \"is vps 7 u\"\nUser x\n", 7},
+        {"Match exec \"is %n %p %r\"\nPort 2\n", 2},
+        {"Match exec \"is %% %p %r\"\nPort 2\n", 22},
+        {"Match localnetwork 10.0.0.0/8\nPort 2\n", 2},
+        {"Match localnetwork 192.168.0.0/16\nPort 2\n", 22},
+        {"Match !localnetwork 192.168.0.0/16\nPort 2\n", 2},
+        {"Match localnetwork fd00::/8,!10.0.0.0/8\nPort 2\n", 22},
+        {"Tag home\nMatch tagged h*\nPort 2\n", 2},
+        {"Match tagged home\nPort 2\n", 22},
+        {"Match tagged \"\"\nPort 2\n", 2},
+        {"Tag home\nMatch tagged \"\"\nPort 2\n", 22},
+        {"Match sessiontype exec\nPort 2\n", 2},
+        {"Match sessiontype shell,none\nPort 2\n", 22},
+        {"SessionType none\nMatch sessiontype none\nPort 2\n", 2},
+        {"SessionType subsystem\nMatch sessiontype=subsystem\nPort 2\n", 2},
+        {"Match command uptime*\nPort 2\n", 2},
+        {"Match command \"\"\nPort 2\n", 22},
+        {"Match version OpenSSH_10.*\nPort 2\n", 2},
+        {"Match version OpenSSH_9.*\nPort 2\n", 22},
         {"Match final\nPort 2\n", 2},
         {"Match !final\nPort 2\n", 2},
         {"Match canonical\nPort 2\n", 22},
@@ -221,6 +283,62 @@ static void host_and_match_decide(void **state)
         run_load(&run, "vps", cases[i].text, NULL, NULL, NULL);
         assert_ok(run.result);
         assert_int_equal(run.o.port, cases[i].port);
+        run_done(&run);
+    }
+}
+
+static void a_program_runs_only_where_the_rest_of_its_line_holds(void **state)
+{
+    struct run run;
+    (void)state;
+    run_load(&run, "vps", "Match host other exec true\nPort 2\nMatch host vps exec true\nPort 3\n",
+             NULL, NULL, NULL);
+    assert_ok(run.result);
+    assert_int_equal(run.o.port, 3);
+    assert_int_equal(run.programs, 1);
+    run_done(&run);
+}
+
+#define CANON "CanonicalizeHostname yes\nCanonicalDomains one.example two.example\n"
+
+static void names_are_made_canonical(void **state)
+{
+    static const struct {
+        const char *host, *text, *name; /* name NULL: refused */
+    } cases[] = {
+        {"web", "", "web"},
+        {"web", CANON, "web.one.example"},
+        {"WEB", CANON, "web.one.example"},
+        {"far", CANON, "far.two.example"},
+        {"none", CANON, "none"},
+        {"none", CANON "CanonicalizeFallbackLocal no\n", NULL},
+        {"a.web", CANON, "a.web"},
+        {"web.one.example", CANON, "web.one.example"},
+        {"web.one.example.", CANON, "web.one.example"},
+        {"web", CANON "ProxyJump j\n", "web"},
+        {"web", CANON "ProxyJump none\n", "web.one.example"},
+        {"web", "CanonicalizeHostname always\nCanonicalDomains one.example\nProxyJump j\n",
+         "web.one.example"},
+        {"web", CANON "CanonicalizePermittedCNAMEs *.one.example:*.far.example\n",
+         "www.far.example"},
+        {"web", CANON "CanonicalizePermittedCNAMEs *.one.example:*.near.example\n",
+         "web.one.example"},
+        {"alias", "CanonicalizePermittedCNAMEs alias:*.example\n", "www.far.example"},
+        {"lost", "CanonicalizePermittedCNAMEs alias:*.example\n", NULL},
+        {"127.1", "", "127.0.0.1"},
+        {"x", "HostName web\n" CANON, "web.one.example"},
+        {"web", CANON "Match canonical host web.one.example\nHostName other\nPort 2\n",
+         "web.one.example"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct run run;
+        run_load(&run, cases[i].host, cases[i].text, NULL, NULL, NULL);
+        assert_int_equal(run.result, cases[i].name ? OK : ERR_CONFIG);
+        if (cases[i].name)
+            assert_string_equal(run.o.host_name, cases[i].name);
+        if (strstr(cases[i].text, "Port 2"))
+            assert_int_equal(run.o.port, 2);
         run_done(&run);
     }
 }
@@ -272,7 +390,8 @@ static void errors_name_file_line_column_and_a_neighbour(void **state)
          USER_FILE " line 1 column 7: Match all stands alone, or behind final or canonical"},
         {"Match hots x\n",
          USER_FILE " line 1 column 7: unknown Match criterion; known are all, final, canonical, "
-                   "host, originalhost, user, localuser"},
+                   "host, originalhost, user, localuser, localnetwork, tagged, sessiontype, "
+                   "command, version, exec"},
         {"User \"a\n", USER_FILE " line 1 column 6: a quote is not closed"},
         {"Include config\n", USER_FILE " line 1 column 9: Include is nested too deeply"},
         {"Include\n", USER_FILE " line 1 column 1: Include has no file"},
@@ -327,7 +446,7 @@ static void what_is_not_built_is_kept_and_reported(void **state)
              NULL, NULL, NULL);
     assert_ok(run.result);
     assert_int_equal(count_entries(&run.report, REPORT_NOTE), 3);
-    assert_int_equal(count_entries(&run.report, REPORT_WARNING), 1);
+    assert_int_equal(count_entries(&run.report, REPORT_WARNING), 0);
     assert_string_equal(run.report.entries[0].keyword, "ForwardX11");
     assert_int_equal(run.report.entries[0].line, 1);
     assert_string_equal(run.o.ciphers, "aes128-ctr");
@@ -459,6 +578,8 @@ int main(void)
         cmocka_unit_test(command_line_then_user_then_system),
         cmocka_unit_test(letters_are_options_too),
         cmocka_unit_test(host_and_match_decide),
+        cmocka_unit_test(a_program_runs_only_where_the_rest_of_its_line_holds),
+        cmocka_unit_test(names_are_made_canonical),
         cmocka_unit_test(includes_are_read_where_they_stand),
         cmocka_unit_test(errors_name_file_line_column_and_a_neighbour),
         cmocka_unit_test(unknown_keywords_can_be_ignored),
