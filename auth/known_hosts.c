@@ -222,13 +222,18 @@ static void line_judge(struct known_hosts_search *s, const struct known_hosts_li
                        struct known_hosts_place place)
 {
     bool is_same = s->key.len && slice_equal(buf_slice(&line->blob), s->key);
+    bool is_authority = s->authority.len && slice_equal(buf_slice(&line->blob), s->authority);
     if (line->marker == KNOWN_HOSTS_REVOKED_MARKER) {
-        if (is_same)
+        if (is_same || is_authority)
             result_note(s, KNOWN_HOSTS_REVOKED, place);
         return;
     }
-    if (line->marker != KNOWN_HOSTS_NO_MARKER)
+    if (line->marker == KNOWN_HOSTS_CERT_AUTHORITY) {
+        s->has_authorities = true;
+        if (is_authority && !s->authority_place.file)
+            s->authority_place = place;
         return;
+    }
     type_note(s, line->type, place);
     if (is_same)
         result_note(s, KNOWN_HOSTS_MATCH, place);

@@ -15,7 +15,7 @@
 
 enum known_hosts_marker {
     KNOWN_HOSTS_NO_MARKER,
-    KNOWN_HOSTS_CERT_AUTHORITY, /* parsed; never matches a plain key */
+    KNOWN_HOSTS_CERT_AUTHORITY, /* never matches a plain key */
     KNOWN_HOSTS_REVOKED_MARKER,
 };
 
@@ -51,7 +51,7 @@ enum known_hosts_result {
     KNOWN_HOSTS_NEW,     /* no line of this host has a key of this type */
     KNOWN_HOSTS_CHANGED, /* lines of this host have other keys of this type */
     KNOWN_HOSTS_MATCH,   /* a line of this host has this key: verified. Set in one place. */
-    KNOWN_HOSTS_REVOKED, /* an @revoked line that names this host has this key */
+    KNOWN_HOSTS_REVOKED, /* an @revoked line that names this host has this key or its authority */
 };
 
 struct known_hosts_place {
@@ -65,10 +65,11 @@ struct known_hosts_place {
  */
 struct known_hosts_search {
     const struct crypto *crypto;
-    char *name;           /* owned; of known_hosts_name */
-    struct slice key;     /* borrowed blob; empty: only the known types are wanted */
-    struct slice type;    /* inside key */
-    bool is_other_wanted; /* collect lines that have this key for other names */
+    char *name;             /* owned; of known_hosts_name */
+    struct slice key;       /* borrowed blob; empty: only the known types are wanted */
+    struct slice type;      /* inside key */
+    struct slice authority; /* borrowed blob: who signed the certificate of key; may be empty */
+    bool is_other_wanted;   /* collect lines that have this key for other names */
 
     enum known_hosts_result result;
     struct known_hosts_place place; /* what decided; for CHANGED the first such line */
@@ -76,7 +77,9 @@ struct known_hosts_search {
     struct known_hosts_place first_of_types; /* the first line that added to types */
     struct known_hosts_place others[KNOWN_HOSTS_OTHERS_MAX];
     size_t other_count;
-    unsigned bad_lines; /* skipped because they do not parse */
+    struct known_hosts_place authority_place; /* an @cert-authority line of it for this host */
+    bool has_authorities;                     /* there are such lines for this host, of anybody */
+    unsigned bad_lines;                       /* skipped because they do not parse */
 };
 
 /* ERR_FORMAT: the key's blob does not begin with a type. search_done follows whatever happens. */

@@ -129,6 +129,7 @@ static void start_stdio(struct client *c)
 static void on_up(struct client *c)
 {
     reach_arrived(c);
+    log_debug("Entering interactive session.");
     forward_set_start(&c->forwards, c->link);
     if (!c->ending)
         tun_begin(c);
@@ -194,17 +195,26 @@ void client_end_when_idle(struct client *c)
     client_look_for_end(c);
 }
 
+static struct trust_request trust_question(const struct client *c)
+{
+    return (struct trust_request){.crypto = c->crypto,
+                                  .rng = c->rng,
+                                  .options = c->options,
+                                  .facts = c->request->facts,
+                                  .address = c->address};
+}
+
 static void on_server_key(struct client *c, struct slice blob)
 {
-    const struct client_options *o = c->options;
-    struct trust_request request = {
-        .crypto = c->crypto, .rng = c->rng, .options = o, .address = c->address};
-    bool trusted = trust_server_key(&request, blob);
-    if (!trusted)
+    struct trust_request request = trust_question(c);
+    struct trust_verdict verdict;
+    trust_server_key(&request, blob, &verdict);
+    c->may_learn_keys = verdict.may_learn;
+    if (!verdict.is_trusted)
         c->ending = true; /* trust_server_key told why */
     c->status = EXIT_FAILED;
-    link_trust(c->link, trusted);
-    if (!trusted)
+    link_trust(c->link, verdict.is_trusted);
+    if (!verdict.is_trusted)
         log_error("Host key verification failed.");
 }
 
@@ -342,7 +352,8 @@ static void client_setup(struct client *c)
     c->forwards.bind_unlink = o->stream_local_bind_unlink;
     c->forwards.family = client_family(o);
     add_forwards(c);
-    c->host_key_algorithms = trust_order_algorithms(c->crypto, o, o->host_key_algorithms);
+    struct trust_request question = trust_question(c);
+    c->host_key_algorithms = trust_order_algorithms(&question, o->host_key_algorithms);
     c->ident =
         o->version_addendum ? mem_printf("%s %s", IDENT, o->version_addendum) : mem_strdup(IDENT);
     c->transport = (struct transport_config){

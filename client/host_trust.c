@@ -12,6 +12,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/randomart.h"
+#include "crypto/cert.h"
+#include "crypto/digest.h"
+#include "wire/namelist.h"
+#include "wire/reader.h"
 
 #define KNOWN_HOSTS_FILE_MAX (16u * 1024 * 1024)
 #define TEXT_MAX             (64u * 1024)
@@ -21,6 +26,7 @@
 /* A search, and what could not be searched. */
 struct search {
     struct known_hosts_search found;
+    bool is_by_user_file; /* the key itself is in one of the user's */
     bool is_unreadable;
     char *unreadable; /* path, with is_unreadable */
     int unreadable_errno;
@@ -63,6 +69,36 @@ static bool is_no_file(const struct string_list *files)
     return files == NULL || (files->count == 1 && strcmp(files->items[0], "none") == 0);
 }
 
+/* A certificate, taken apart; a plain key is its own. */
+struct shown {
+    struct cert *cert;      /* NULL: a plain key */
+    struct slice plain;     /* blob; borrowed */
+    struct slice authority; /* blob; empty without a certificate */
+};
+
+static bool is_certificate(struct slice blob)
+{
+    struct reader r;
+    reader_init(&r, blob);
+    return cert_is_type(reader_string(&r));
+}
+
+static enum err shown_init(struct shown *s, const struct crypto *c, struct slice blob)
+{
+    *s = (struct shown){.plain = blob};
+    if (!is_certificate(blob))
+        return OK;
+    TRY(cert_parse(&s->cert, c, blob));
+    s->plain = pubkey_blob(cert_info(s->cert)->key);
+    s->authority = pubkey_blob(cert_info(s->cert)->authority);
+    return OK;
+}
+
+static void shown_done(struct shown *s)
+{
+    cert_free(s->cert);
+}
+
 static void files_search(struct search *s, const struct string_list *files)
 {
     for (size_t i = 0; !is_no_file(files) && i < files->count; i++) {
@@ -80,15 +116,18 @@ static void files_search(struct search *s, const struct string_list *files)
 }
 
 static enum err search_begin(struct search *s, const struct host_trust_request *request,
-                             uint16_t port)
+                             const char *host, uint16_t port, struct slice authority)
 {
     *s = (struct search){0};
-    enum err err =
-        known_hosts_search_init(&s->found, request->crypto, request->host, port, request->key);
+    enum err err = known_hosts_search_init(&s->found, request->crypto, host, port, request->key);
     s->found.is_other_wanted = true;
+    s->found.authority = authority;
     if (err == OK) {
         files_search(s, request->user_files);
+        s->is_by_user_file = s->found.result == KNOWN_HOSTS_MATCH;
         files_search(s, request->global_files);
+        if (request->more_name)
+            known_hosts_search_text(&s->found, request->more_name, request->more_text);
     }
     return err;
 }
@@ -97,15 +136,17 @@ static enum err search_begin(struct search *s, const struct host_trust_request *
  * The search for the host at its port and, where that knows nothing of the key, for the host
  * without one (as OpenSSH does); only a match or a revoked key counts of the latter.
  */
-static enum err search_run(struct search *s, const struct host_trust_request *request)
+static enum err search_run(struct search *s, const struct host_trust_request *request,
+                           struct slice authority)
 {
-    TRY(search_begin(s, request, request->port));
+    TRY(search_begin(s, request, request->host, request->port, authority));
     if (request->port == KNOWN_HOSTS_PORT || request->is_alias ||
-        s->found.result != KNOWN_HOSTS_NEW)
+        s->found.result != KNOWN_HOSTS_NEW || s->found.authority_place.file)
         return OK;
     struct search plain;
-    enum err err = search_begin(&plain, request, KNOWN_HOSTS_PORT);
-    if (err == OK && plain.found.result >= KNOWN_HOSTS_MATCH) {
+    enum err err = search_begin(&plain, request, request->host, KNOWN_HOSTS_PORT, authority);
+    if (err == OK &&
+        (plain.found.result >= KNOWN_HOSTS_MATCH || plain.found.authority_place.file)) {
         search_done(s);
         *s = plain;
     } else {
@@ -134,7 +175,9 @@ struct words {
     char *name; /* host, or [host]:port; safe to print */
     char *address;
     char *fingerprint;
+    char *picture; /* VisualHostKey; NULL: not wanted */
     char kind[32];
+    unsigned bits;
 };
 
 static void words_done(struct words *w)
@@ -142,6 +185,7 @@ static void words_done(struct words *w)
     mem_free(w->name);
     mem_free(w->address);
     mem_free(w->fingerprint);
+    mem_free(w->picture);
 }
 
 static char *name_shown(const char *host, uint16_t port)
@@ -151,17 +195,30 @@ static char *name_shown(const char *host, uint16_t port)
     return mem_strdup(log_escape(shown, sizeof(shown), slice_text(name)));
 }
 
+static char *picture_of(const struct host_trust_request *request, const struct words *w)
+{
+    uint8_t hash[DIGEST_MAX];
+    enum digest_kind kind = request->is_md5 ? DIGEST_MD5 : DIGEST_SHA256;
+    char *title CLEANUP(mem_cleanup) = mem_printf("%s %u", w->kind, w->bits);
+    digest(request->crypto, kind, request->key, hash);
+    return randomart(slice_of(hash, digest_len(kind)), title, request->is_md5 ? "MD5" : "SHA256");
+}
+
 static enum err words_init(struct words *w, const struct host_trust_request *request)
 {
     struct pubkey *key;
     *w = (struct words){0};
     TRY(pubkey_parse(&key, request->crypto, request->key));
     (void)snprintf(w->kind, sizeof(w->kind), "%s", pubkey_short_name(key));
+    w->bits = pubkey_bits(key);
     pubkey_free(key);
     w->name = name_shown(request->host, request->port);
     w->address = request->address ? name_shown(request->address, request->port)
                                   : mem_strdup("<no hostip for proxy command>");
-    w->fingerprint = fingerprint_sha256(request->crypto, request->key);
+    w->fingerprint = request->is_md5 ? fingerprint_md5(request->crypto, request->key)
+                                     : fingerprint_sha256(request->crypto, request->key);
+    if (request->shows_picture)
+        w->picture = picture_of(request, w);
     return OK;
 }
 
@@ -201,6 +258,8 @@ static void say_question(struct buf *text, const struct words *w, const struct s
         say(text, "but keys of different type are already known for this host (%s:%u).\n",
             s->found.first_of_types.file, s->found.first_of_types.line);
     say(text, "%s key fingerprint is %s.\n", w->kind, w->fingerprint);
+    if (w->picture)
+        say(text, "%s\n", w->picture);
     if (s->found.other_count == 0)
         say(text, "This key is not known by any other names.\n");
     else
@@ -208,6 +267,12 @@ static void say_question(struct buf *text, const struct words *w, const struct s
     for (size_t i = 0; i < s->found.other_count; i++)
         say(text, "    %s:%u\n", s->found.others[i].file, s->found.others[i].line);
     say(text, "Are you sure you want to continue connecting (yes/no/[fingerprint])? ");
+}
+
+static void say_picture(struct buf *text, const struct words *w)
+{
+    if (w->picture)
+        say(text, "Host key fingerprint is %s\n%s\n", w->fingerprint, w->picture);
 }
 
 /* The first user file, or NULL. */
@@ -246,6 +311,25 @@ static void write_line(const struct host_trust_request *request, const struct wo
         say(text, "Failed to add the host to the list of known hosts (%s): %s", path,
             strerror(errno));
     }
+}
+
+static void write_address(const struct host_trust_request *request, const struct words *w,
+                          struct buf *text)
+{
+    const char *path = file_to_write(request);
+    char *line CLEANUP(mem_cleanup) = NULL;
+    if (path &&
+        known_hosts_line_format(&line, request->crypto,
+                                request->hash_known_hosts ? request->rng : NULL, request->address,
+                                request->port, request->key) == OK &&
+        host_trust_file_add(path, line) == OK)
+        say(text,
+            "Warning: Permanently added the %s host key for IP address '%s' to the list of known "
+            "hosts.\n",
+            w->kind, w->address);
+    else
+        say(text, "Failed to add the %s host key for IP address '%s' to the list of known hosts.\n",
+            w->kind, w->address);
 }
 
 static void say_unreadable(struct buf *text, const struct search *s)
@@ -289,12 +373,45 @@ static void decide_new(const struct host_trust_request *request, const struct wo
     }
 }
 
+/* CheckHostIP: the name's key is known; is it the address's, too? An unknown address is noted. */
+static void check_address(const struct host_trust_request *request, const struct words *w,
+                          const struct search *s, struct host_trust_answer *answer,
+                          struct buf *text)
+{
+    struct search at;
+    if (!request->checks_address || !request->address ||
+        strcmp(request->address, request->host) == 0)
+        return;
+    if (search_begin(&at, request, request->address, request->port, SLICE_NONE) == OK) {
+        if (at.found.result == KNOWN_HOSTS_REVOKED) {
+            answer->verdict = HOST_TRUST_REFUSED;
+            say_revoked(text, w, &at);
+        } else if (at.found.result == KNOWN_HOSTS_CHANGED) {
+            say(text,
+                "Warning: the %s host key for '%s' differs from the key for the IP address '%s'\n"
+                "Offending key for IP in %s:%u\nMatching host key in %s:%u\n",
+                w->kind, w->name, w->address, at.found.place.file, at.found.place.line,
+                s->found.place.file, s->found.place.line);
+            if (request->strict != STRICT_NO) {
+                answer->verdict = HOST_TRUST_REFUSED;
+                say(text, "CheckHostIP asks for both to be the same: remove the offending line, or "
+                          "set CheckHostIP no.\n");
+            }
+        } else if (at.found.result == KNOWN_HOSTS_NEW) {
+            write_address(request, w, text);
+        }
+    }
+    search_done(&at);
+}
+
 static void decide(const struct host_trust_request *request, const struct words *w,
                    const struct search *s, struct host_trust_answer *answer, struct buf *text)
 {
     switch (s->found.result) {
     case KNOWN_HOSTS_MATCH:
         answer->verdict = HOST_TRUST_VERIFIED;
+        answer->is_by_user_file = s->is_by_user_file;
+        check_address(request, w, s, answer, text);
         break;
     case KNOWN_HOSTS_CHANGED:
         say_changed(text, w, s);
@@ -310,47 +427,142 @@ static void decide(const struct host_trust_request *request, const struct words 
 
 static void answer_take(struct host_trust_answer *answer, struct words *w, struct buf *text)
 {
+    struct slice said = buf_slice(text);
     if (answer->verdict == HOST_TRUST_REFUSED)
         say(text, "Host key verification failed.");
+    else if (answer->verdict == HOST_TRUST_VERIFIED && said.len && said.ptr[said.len - 1] == '\n')
+        text->end--;
     answer->text = buf_len(text) ? buf_strdup(text) : NULL;
     answer->fingerprint = w->fingerprint;
     w->fingerprint = NULL;
 }
 
+/* What the agreed rules say of the key, whoever it belongs to. */
+static bool is_fit(const struct host_trust_request *request, const struct words *w,
+                   struct buf *text)
+{
+    if (strcmp(w->kind, "RSA") == 0 && w->bits < request->min_rsa_bits) {
+        say(text, "Bad server host key: Invalid key length (%u bits, RequiredRSASize is %u)\n",
+            w->bits, request->min_rsa_bits);
+        return false;
+    }
+    return true;
+}
+
+/* ---- certificates ---- */
+
+static bool is_signed_well(const struct host_trust_request *request, const struct cert *cert,
+                           struct buf *text)
+{
+    const char *how = cert_info(cert)->algo->name;
+    if (!request->ca_algorithms || namelist_contains(slice_text(request->ca_algorithms), how))
+        return true;
+    say(text, "the host certificate is signed by %s, which CASignatureAlgorithms does not have\n",
+        how);
+    return false;
+}
+
+/*
+ * True: the certificate settles it, *answer is made. Otherwise the key inside is looked at as if it
+ * had come without one, as OpenSSH does, and text tells why the certificate did not do.
+ */
+static bool decide_certificate(const struct host_trust_request *request, const struct words *w,
+                               const struct shown *shown, struct search *s,
+                               struct host_trust_answer *answer, struct buf *text)
+{
+    const char *why;
+    struct cert_wish wish = {.kind = CERT_HOST,
+                             .principal = request->host,
+                             .now_s = request->now_s,
+                             .may_lack_principals = true};
+    if (s->found.result == KNOWN_HOSTS_REVOKED) {
+        say_revoked(text, w, s);
+        return true;
+    }
+    if (!s->found.authority_place.file || !is_signed_well(request, shown->cert, text))
+        return false;
+    if (cert_check(shown->cert, &wish, &why) != OK) {
+        say(text, "Certificate invalid: %s\n", why);
+        return false;
+    }
+    answer->verdict = HOST_TRUST_VERIFIED;
+    s->found.place = s->found.authority_place;
+    say_picture(text, w);
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static void place_take(struct host_trust_answer *answer, const struct search *s)
+{
+    answer->place = s->found.place;
+    if (s->found.place.file)
+        answer->place.file = answer->place_file = mem_strdup(s->found.place.file);
+}
+
+static enum err judge(const struct host_trust_request *request, const struct shown *shown,
+                      const struct words *w, struct host_trust_answer *answer, struct buf *text)
+{
+    struct search s = {0};
+    enum err err = search_run(&s, request, shown->authority);
+    if (err == OK && shown->cert && decide_certificate(request, w, shown, &s, answer, text)) {
+        place_take(answer, &s);
+        search_done(&s);
+        return OK;
+    }
+    if (err == OK) {
+        decide(request, w, &s, answer, text);
+        if (answer->verdict == HOST_TRUST_VERIFIED)
+            say_picture(text, w);
+        place_take(answer, &s);
+    }
+    search_done(&s);
+    return err;
+}
+
 void host_trust_check(const struct host_trust_request *request, struct host_trust_answer *answer)
 {
-    struct words w;
-    struct search s = {0};
+    struct host_trust_request plain = *request;
+    struct shown shown;
+    struct words w = {0};
     struct buf text;
+    char *why CLEANUP(mem_cleanup) = NULL;
     *answer = (struct host_trust_answer){.verdict = HOST_TRUST_REFUSED};
     buf_init(&text, TEXT_MAX);
-    enum err err = words_init(&w, request);
+    enum err err = shown_init(&shown, request->crypto, request->key);
+    plain.key = shown.plain;
     if (err == OK)
-        err = search_run(&s, request);
-    if (err == OK) {
-        decide(request, &w, &s, answer, &text);
-        answer->place = s.found.place;
-        if (s.found.place.file)
-            answer->place.file = answer->place_file = mem_strdup(s.found.place.file);
-    } else {
+        err = words_init(&w, &plain);
+    if (err == OK && host_trust_is_revoked(request->crypto, request->revoked_files, request->key,
+                                           w.fingerprint, &why))
+        say(&text, "%s\n", why);
+    else if (err == OK && is_fit(&plain, &w, &text))
+        err = judge(&plain, &shown, &w, answer, &text);
+    if (err != OK)
         say(&text, "The server's host key cannot be used (%s).\n", err_name(err));
-    }
     answer_take(answer, &w, &text);
     words_done(&w);
-    search_done(&s);
+    shown_done(&shown);
     buf_done(&text);
 }
 
 void host_trust_accept(const struct host_trust_request *request, struct host_trust_answer *answer)
 {
-    struct words w;
+    struct host_trust_request plain = *request;
+    struct shown shown;
+    struct words w = {0};
     struct buf text;
     *answer = (struct host_trust_answer){.verdict = HOST_TRUST_REFUSED};
     buf_init(&text, TEXT_MAX);
-    if (words_init(&w, request) == OK)
-        write_line(request, &w, answer, &text);
+    enum err err = shown_init(&shown, request->crypto, request->key);
+    plain.key = shown.plain;
+    if (err == OK && words_init(&w, &plain) == OK)
+        write_line(&plain, &w, answer, &text);
+    /* Who said yes has vouched for the key. */
+    answer->is_by_user_file = answer->verdict == HOST_TRUST_ADDED;
     answer_take(answer, &w, &text);
     words_done(&w);
+    shown_done(&shown);
     buf_done(&text);
 }
 
@@ -362,19 +574,22 @@ void host_trust_answer_done(struct host_trust_answer *answer)
     *answer = (struct host_trust_answer){0};
 }
 
-/* Appends the algorithms that fit a known type, or those that do not. */
-static void names_pick(struct buf *out, const char *algorithms, const struct search *s, bool known)
+enum rank { RANK_CERTIFICATE, RANK_KNOWN, RANK_OTHER };
+
+/* Appends the algorithms of one rank, in their order. */
+static void names_pick(struct buf *out, const char *algorithms, const struct search *s,
+                       enum rank wanted)
 {
     const char *at = algorithms;
     while (*at) {
         size_t length = strcspn(at, ",");
         struct slice name = slice_of(at, length);
-        const struct algo_sign *algo = algo_sign_find(name);
-        bool is_known = false;
-        if (algo) {
-            is_known = known_hosts_search_has_type(&s->found, slice_text(algo->key_type));
-        }
-        if (is_known == known && length)
+        const struct algo_sign *algo = cert_algo_sign(name);
+        bool is_first = algo && s->found.has_authorities;
+        algo = algo ? algo : algo_sign_find(name);
+        bool is_known = algo && known_hosts_search_has_type(&s->found, slice_text(algo->key_type));
+        enum rank rank = is_first ? RANK_CERTIFICATE : is_known ? RANK_KNOWN : RANK_OTHER;
+        if (rank == wanted && length)
             say(out, "%s%.*s", buf_len(out) ? "," : "", (int)length, at);
         at += length;
         at += *at == ',' ? 1 : 0;
@@ -388,15 +603,16 @@ char *host_trust_order_algorithms(const struct host_trust_request *request, cons
     struct buf out;
     question.key = SLICE_NONE;
     buf_init(&out, TEXT_MAX);
-    enum err err = search_begin(&s, &question, request->port);
-    if (err == OK && !has_other_types(&s) && request->port != KNOWN_HOSTS_PORT &&
-        !request->is_alias) {
+    enum err err = search_begin(&s, &question, request->host, request->port, SLICE_NONE);
+    if (err == OK && !has_other_types(&s) && !s.found.has_authorities &&
+        request->port != KNOWN_HOSTS_PORT && !request->is_alias) {
         search_done(&s);
-        err = search_begin(&s, &question, KNOWN_HOSTS_PORT);
+        err = search_begin(&s, &question, request->host, KNOWN_HOSTS_PORT, SLICE_NONE);
     }
     if (err == OK) {
-        names_pick(&out, algorithms, &s, true);
-        names_pick(&out, algorithms, &s, false);
+        names_pick(&out, algorithms, &s, RANK_CERTIFICATE);
+        names_pick(&out, algorithms, &s, RANK_KNOWN);
+        names_pick(&out, algorithms, &s, RANK_OTHER);
     }
     char *list = err == OK ? buf_strdup(&out) : mem_strdup(algorithms);
     search_done(&s);

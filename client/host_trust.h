@@ -30,6 +30,16 @@ struct host_trust_request {
     const struct string_list *global_files;
     bool hash_known_hosts;
     bool batch_mode; /* nobody can be asked */
+    /* One more known_hosts text, read after the files (KnownHostsCommand); name NULL: none. */
+    const char *more_name;
+    struct slice more_text;
+    const struct string_list *revoked_files; /* RevokedHostKeys; NULL: none */
+    const char *ca_algorithms;               /* comma list: how authorities may sign */
+    uint64_t now_s;                          /* since 1970, for certificates */
+    unsigned min_rsa_bits;                   /* RequiredRSASize; 0: pubkey.h's */
+    bool is_md5;                             /* FingerprintHash */
+    bool shows_picture;                      /* VisualHostKey */
+    bool checks_address;                     /* CheckHostIP; heeded where address is known */
 };
 
 enum host_trust_verdict {
@@ -42,8 +52,12 @@ enum host_trust_verdict {
 
 struct host_trust_answer {
     enum host_trust_verdict verdict;
-    char *text;        /* lines for the person, without the last newline; NULL: nothing to say */
-    char *fingerprint; /* "SHA256:...": also a valid answer to the question */
+    bool
+        is_by_user_file; /* VERIFIED by a plain key in a user file: what UpdateHostKeys builds on */
+    /* Lines for the person, without the last newline; NULL: nothing to say. With VERIFIED they are
+       worth saying, too. */
+    char *text;
+    char *fingerprint;              /* "SHA256:...": also a valid answer to the question */
     struct known_hosts_place place; /* the line that decided, if one did */
     char *place_file;               /* owns place.file */
 };
@@ -60,8 +74,16 @@ void host_trust_accept(const struct host_trust_request *request, struct host_tru
 void host_trust_answer_done(struct host_trust_answer *answer);
 
 /*
+ * Whether one of the files (host_trust.h's RevokedHostKeys) has the key, a certificate's key or its
+ * authority: then, or where a file cannot be read, *why is a sentence, which the caller owns.
+ */
+bool host_trust_is_revoked(const struct crypto *c, const struct string_list *files,
+                           struct slice key, const char *fingerprint, char **why) MUST_USE;
+
+/*
  * The comma list of host key algorithms with those first that fit a key already known for the
- * host, so that the server shows a key that can be verified. The order is kept otherwise. Of the
+ * host, so that the server shows a key that can be verified; certificates first of all where an
+ * authority is known for the host. The order is kept otherwise. Of the
  * request only crypto, host, port, is_alias and the files count. Caller owns.
  */
 char *host_trust_order_algorithms(const struct host_trust_request *request,

@@ -1,9 +1,12 @@
 /* What a person is told when something went wrong, and what to look at. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "client/internal.h"
 #include "wire/numbers.h"
+
+#define BANNER_PIECE 256 /* bytes escaped at a time */
 
 /* OpenSSH's words, then what it may be. */
 void tell_remote_refused(const struct forward *f, bool fatal)
@@ -71,12 +74,15 @@ void tell_down(struct client *c, const struct link_event *e)
 /* RFC 4252 5.4: to be shown, line by line, with control bytes made harmless. */
 void tell_banner(struct slice text)
 {
+    if (!log_would(LOG_INFO))
+        return;
     while (text.len) {
-        char line[1024];
-        const uint8_t *newline = memchr(text.ptr, '\n', text.len);
-        size_t n = newline ? (size_t)(newline - text.ptr) : text.len;
-        size_t shown = n && text.ptr[n - 1] == '\r' ? n - 1 : n;
-        log_info("%s", log_escape(line, sizeof(line), slice_of(text.ptr, shown)));
+        char piece[4 * BANNER_PIECE + 1]; /* an escaped byte is four */
+        const uint8_t *newline = memchr(text.ptr, '\n', MIN(text.len, BANNER_PIECE));
+        size_t n = newline ? (size_t)(newline - text.ptr) : MIN(text.len, BANNER_PIECE);
+        size_t shown = newline && n && text.ptr[n - 1] == '\r' ? n - 1 : n;
+        fprintf(stderr, "%s%s", log_escape(piece, sizeof(piece), slice_of(text.ptr, shown)),
+                newline ? "\n" : "");
         size_t taken = newline ? n + 1 : n;
         text = slice_of(text.ptr + taken, text.len - taken);
     }

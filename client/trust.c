@@ -7,8 +7,13 @@
 #include "base/log.h"
 #include "client/expand_client.h"
 #include "client/host_trust.h"
+#include "client/known_hosts_command.h"
 #include "client/prompt.h"
 #include "crypto/cert.h"
+#include "io/loop.h"
+#include "wire/reader.h"
+
+#define COMMAND_TEXT_MAX (4u << 20) /* of KnownHostsCommand */
 
 void trust_expand_paths(const struct client_options *o, const struct client_facts *facts,
                         const struct string_list *paths, struct string_list *out)
@@ -63,6 +68,11 @@ static struct host_trust_request question(const struct client_options *o,
         .global_files = &files->global,
         .hash_known_hosts = o->hash_known_hosts,
         .batch_mode = o->batch_mode,
+        .revoked_files = &o->revoked_host_keys,
+        .ca_algorithms = o->ca_signature_algorithms,
+        .min_rsa_bits = (unsigned)MAX(o->required_rsa_size, 0),
+        .is_md5 = o->fingerprint_hash == FINGERPRINT_MD5,
+        .shows_picture = o->visual_host_key,
     };
 }
 
@@ -81,6 +91,7 @@ static void ask(const struct host_trust_request *q, struct host_trust_answer *an
     struct prompt_config config = prompt_config_from_environment(q->batch_mode);
     enum err err = prompt_ask_trust(&config, answer->text, answer->fingerprint);
     if (err == OK) {
+        host_trust_answer_done(answer);
         host_trust_accept(q, answer);
         return;
     }
@@ -90,58 +101,142 @@ static void ask(const struct host_trust_request *q, struct host_trust_answer *an
     answer->verdict = HOST_TRUST_REFUSED;
 }
 
-bool trust_server_key(const struct trust_request *request, struct slice blob)
+/* ---- KnownHostsCommand ---- */
+
+/* Runs it, if there is one; its text goes behind what is in *text. */
+static enum err ask_command(const struct trust_request *r, const char *invocation, const char *host,
+                            uint16_t port, struct slice key, struct buf *text)
 {
-    struct trust_files files;
+    char *name CLEANUP(mem_cleanup) = known_hosts_name(host, port);
+    struct known_hosts_command command = {.crypto = r->crypto,
+                                          .options = r->options,
+                                          .facts = r->facts,
+                                          .invocation = invocation,
+                                          .name = name,
+                                          .key = key};
+    if (!r->options->known_hosts_command)
+        return OK;
+    TRY(known_hosts_command_run(&command, text));
+    return buf_append(text, "\n", 1);
+}
+
+static enum err ask_commands(const struct trust_request *r, struct host_trust_request *q,
+                             struct buf *text)
+{
+    TRY(ask_command(r, "HOSTNAME", q->host, q->port, q->key, text));
+    if (q->checks_address)
+        TRY(ask_command(r, "ADDRESS", q->address, q->port, q->key, text));
+    if (r->options->known_hosts_command) {
+        q->more_name = "KnownHostsCommand";
+        q->more_text = buf_slice(text);
+    }
+    return OK;
+}
+
+/* ---- the verdict ---- */
+
+static bool is_local(const char *address)
+{
+    return address && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0);
+}
+
+static void tell_shown(const struct trust_request *r, struct slice blob)
+{
+    struct cert *cert;
+    struct reader reader;
+    bool is_md5 = r->options->fingerprint_hash == FINGERPRINT_MD5;
+    reader_init(&reader, blob);
+    struct slice type = reader_string(&reader);
+    bool is_cert = cert_is_type(type) && cert_parse(&cert, r->crypto, blob) == OK;
+    struct slice plain = is_cert ? pubkey_blob(cert_info(cert)->key) : blob;
+    char *print CLEANUP(mem_cleanup) =
+        is_md5 ? fingerprint_md5(r->crypto, plain) : fingerprint_sha256(r->crypto, plain);
+    if (!is_cert) {
+        log_debug("Server host key: %s %s", ESCAPED(type), print);
+        return;
+    }
+    const struct cert_info *info = cert_info(cert);
+    char *authority CLEANUP(mem_cleanup) =
+        fingerprint_sha256(r->crypto, pubkey_blob(info->authority));
+    log_debug("Server host certificate: %s %s, serial %llu ID \"%s\" CA %s %s", ESCAPED(type),
+              print, (unsigned long long)info->serial, ESCAPED(info->key_id),
+              pubkey_type_name(info->authority), authority);
+    cert_free(cert);
+}
+
+static bool is_trusted(const struct host_trust_answer *answer)
+{
+    return answer->verdict == HOST_TRUST_VERIFIED || answer->verdict == HOST_TRUST_ADDED ||
+           answer->verdict == HOST_TRUST_ACCEPTED_UNWRITTEN;
+}
+
+static void judge(const struct host_trust_request *q, struct trust_verdict *verdict)
+{
     struct host_trust_answer answer;
-    files_init(&files, request->options);
-    struct host_trust_request q = question(request->options, &files);
+    host_trust_check(q, &answer);
+    if (answer.verdict == HOST_TRUST_ASK)
+        ask(q, &answer);
+    verdict->is_trusted = is_trusted(&answer);
+    verdict->may_learn = verdict->is_trusted && answer.is_by_user_file;
+    if (answer.verdict == HOST_TRUST_VERIFIED && answer.place.file)
+        log_debug("Found key in %s:%u", answer.place.file, answer.place.line);
+    if (answer.text)
+        tell(verdict->is_trusted ? LOG_INFO : LOG_ERROR, answer.text);
+    host_trust_answer_done(&answer);
+}
+
+void trust_server_key(const struct trust_request *request, struct slice blob,
+                      struct trust_verdict *verdict)
+{
+    const struct client_options *o = request->options;
+    struct trust_files files;
+    struct buf text;
+    *verdict = (struct trust_verdict){0};
+    tell_shown(request, blob);
+    if (o->no_host_authentication_for_localhost && is_local(request->address) &&
+        !o->host_key_alias) {
+        log_debug("Forcing accepting of host key for loopback/localhost.");
+        verdict->is_trusted = true;
+        return;
+    }
+    if (o->verify_host_key_dns != ANSWER_NO)
+        log_verbose("VerifyHostKeyDNS: adit looks up no SSHFP records; known_hosts alone decides");
+    files_init(&files, o);
+    buf_init(&text, COMMAND_TEXT_MAX);
+    struct host_trust_request q = question(o, &files);
     q.crypto = request->crypto;
     q.rng = request->rng;
     q.address = request->address;
     q.key = blob;
-    host_trust_check(&q, &answer);
-    log_debug("Server host key: %s", answer.fingerprint ? answer.fingerprint : "?");
-    if (answer.verdict == HOST_TRUST_ASK)
-        ask(&q, &answer);
-    bool trusted = answer.verdict == HOST_TRUST_VERIFIED || answer.verdict == HOST_TRUST_ADDED ||
-                   answer.verdict == HOST_TRUST_ACCEPTED_UNWRITTEN;
-    if (answer.verdict != HOST_TRUST_VERIFIED && answer.text)
-        tell(trusted ? LOG_INFO : LOG_ERROR, answer.text);
-    host_trust_answer_done(&answer);
+    q.now_s = loop_wall_clock_s();
+    q.checks_address = o->check_host_ip && request->address && !is_local(request->address) &&
+                       !q.is_alias && strcmp(request->address, q.host) != 0;
+    if (ask_commands(request, &q, &text) == OK)
+        judge(&q, verdict);
+    buf_done(&text);
     files_done(&files);
-    return trusted;
 }
 
-/* No certificate of a host is judged here yet, so none is asked for. */
-static char *without_certificates(const char *algorithms)
+char *trust_order_algorithms(const struct trust_request *request, const char *algorithms)
 {
-    char *plain = mem_strdup("");
-    for (const char *at = algorithms; *at; at += *at == ',') {
-        size_t length = strcspn(at, ",");
-        struct slice name = slice_of(at, length);
-        if (!cert_algo_sign(name) && !cert_is_type(name)) {
-            char *longer = mem_printf("%s%s%.*s", plain, *plain ? "," : "", (int)length, at);
-            mem_free(plain);
-            plain = longer;
-        }
-        at += length;
-    }
-    return plain;
-}
-
-char *trust_order_algorithms(const struct crypto *c, const struct client_options *o,
-                             const char *algorithms)
-{
+    const struct client_options *o = request->options;
     struct trust_files files;
-    char *plain CLEANUP(mem_cleanup) = without_certificates(algorithms);
-    files_init(&files, o);
-    struct host_trust_request q = question(o, &files);
-    q.crypto = c;
+    struct buf text;
     /* A list that the user wrote is used as it is written. */
-    char *ordered = client_options_is_given(o, "HostKeyAlgorithms")
-                        ? mem_strdup(plain)
-                        : host_trust_order_algorithms(&q, plain);
+    if (client_options_is_given(o, "HostKeyAlgorithms"))
+        return mem_strdup(algorithms);
+    files_init(&files, o);
+    buf_init(&text, COMMAND_TEXT_MAX);
+    struct host_trust_request q = question(o, &files);
+    q.crypto = request->crypto;
+    /* Only an order: whether the command fails is judged where its word counts. */
+    if (ask_command(request, "ORDER", q.host, q.port, SLICE_NONE, &text) == OK &&
+        o->known_hosts_command) {
+        q.more_name = "KnownHostsCommand";
+        q.more_text = buf_slice(&text);
+    }
+    char *ordered = host_trust_order_algorithms(&q, algorithms);
+    buf_done(&text);
     files_done(&files);
     return ordered;
 }

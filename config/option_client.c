@@ -171,12 +171,12 @@ const struct option_row option_client_rows[] = {
     BUILT(OPTION_FLAG,     "VisualHostKey",       0, visual_host_key, "no"),
     BUILT_WORD(            "VerifyHostKeyDNS",    0, verify_host_key_dns, "no", answer_words),
     BUILT(OPTION_COMMAND,  "KnownHostsCommand",   NONE_UNSETS, known_hosts_command, NULL),
-    BUILT_KIND(OPTION_LIST, "RevokedHostKeys",    NONE_UNSETS | OPTION_TILDE | OPTION_RESTRICTS,
+    BUILT_KIND(OPTION_LIST, "RevokedHostKeys",    NONE_UNSETS | OPTION_TILDE,
                revoked_host_keys, NULL, OPTION_CHECK_ALONE),
     BUILT(OPTION_FLAG,     "NoHostAuthenticationForLocalhost", 0,
                            no_host_authentication_for_localhost, "no"),
     BUILT(OPTION_LIST,     "WarnWeakCrypto",      0, warn_weak_crypto, NULL),
-    BUILT_INT(             "RequiredRSASize",     OPTION_RESTRICTS, required_rsa_size, "1024", 0,
+    BUILT_INT(             "RequiredRSASize",     0, required_rsa_size, "1024", 0,
                            INT32_MAX),
 
     /* more of how to get there */

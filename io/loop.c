@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <uv.h>
 
 #include "io/watch.h"
@@ -179,6 +180,13 @@ void loop_stop(struct loop *l)
 uint64_t loop_now(const struct loop *l)
 {
     return uv_now(&l->uv);
+}
+
+uint64_t loop_wall_clock_s(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (uint64_t)MAX(now.tv_sec, 0);
 }
 
 /* ---- timers ---- */

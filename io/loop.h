@@ -31,6 +31,8 @@ void loop_stop(struct loop *l);
 
 /* Monotonic milliseconds, as of the start of this turn. */
 uint64_t loop_now(const struct loop *l);
+/* Seconds since 1970: what certificates count. */
+uint64_t loop_wall_clock_s(void);
 
 /* One-shot timer. The callback may start it again or close it. */
 struct loop_timer;

@@ -157,12 +157,11 @@ static bool is_certificates(struct slice name)
     return cert_algo_sign(name) || cert_is_type(name);
 }
 
-/* No certificate of a server is judged here: the client offers none. */
 static bool note_host_key(struct transport *t, struct slice name)
 {
     struct kex *k = &t->kex;
     k->host_key_algo = find_host_key(name, &k->host_key_name, &k->host_key_type);
-    return k->host_key_algo && (is_server(t) || !is_certificates(name));
+    return k->host_key_algo != NULL;
 }
 
 char *transport_host_key_algorithms(const struct transport_host_key *keys, size_t count,
@@ -490,6 +489,8 @@ static void on_newkeys(struct transport *t, struct slice payload)
     k->next_recv = (struct packet_state){0};
     packing_renew_recv(t, is_server(t) ? k->packs_c2s : k->packs_s2c);
     t->recv_secured = true;
+    if (!is_server(t))
+        t->in.cap = INPUT_MAX;
     t->exchanges++;
     t->last_exchange_ms = t->now_ms;
     if (t->exchanges > 1)
@@ -499,23 +500,54 @@ static void on_newkeys(struct transport *t, struct slice payload)
 
 /* ---- the client's half ---- */
 
+/* The key that signs: a plain one, or the one in a certificate. Both must be what was agreed. */
+struct shown_key {
+    struct pubkey *plain;
+    struct cert *cert;
+    const struct pubkey *key; /* in one of them */
+};
+
+static enum err shown_key_init(struct shown_key *s, const struct transport *t, struct slice blob)
+{
+    struct reader r;
+    *s = (struct shown_key){0};
+    reader_init(&r, blob);
+    struct slice type = reader_string(&r);
+    if (!slice_is(type, t->kex.host_key_type))
+        return ERR_FORMAT;
+    if (!cert_is_type(type)) {
+        TRY(pubkey_parse(&s->plain, t->config.crypto, blob));
+        s->key = s->plain;
+        return OK;
+    }
+    TRY(cert_parse(&s->cert, t->config.crypto, blob));
+    s->key = cert_info(s->cert)->key;
+    return OK;
+}
+
+static void shown_key_done(struct shown_key *s)
+{
+    pubkey_free(s->plain);
+    cert_free(s->cert);
+}
+
 static bool verify_reply(struct transport *t, const struct msg_kex_ecdh_reply *m)
 {
     struct kex *k = &t->kex;
-    struct pubkey *key = NULL;
+    struct shown_key shown;
     struct slice first = buf_slice(&t->server_key);
     if (t->exchanges && !slice_equal(first, m->host_key)) {
         exchange_failed(t, ERR_CRYPTO, changed_host_key);
         return false;
     }
-    if (pubkey_parse(&key, t->config.crypto, m->host_key) != OK) {
+    if (shown_key_init(&shown, t, m->host_key) != OK) {
         exchange_failed(t, ERR_CRYPTO, bad_host_key);
         return false;
     }
-    bool verified =
-        pubkey_kind(key) == k->host_key_algo->kind &&
-        pubkey_verify(key, k->host_key_algo, m->signature, slice_of(k->hash, k->hash_len)) == OK;
-    pubkey_free(key);
+    bool verified = pubkey_kind(shown.key) == k->host_key_algo->kind &&
+                    pubkey_verify(shown.key, k->host_key_algo, m->signature,
+                                  slice_of(k->hash, k->hash_len)) == OK;
+    shown_key_done(&shown);
     if (!verified)
         exchange_failed(t, ERR_CRYPTO, bad_signature);
     return verified;

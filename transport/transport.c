@@ -376,13 +376,19 @@ static bool count_early(struct transport *t, size_t bytes)
     return false;
 }
 
+/* A server whose key is trusted may show a long banner; what comes before the login is counted. */
+static bool may_be_long(const struct transport *t)
+{
+    return t->authenticated || (t->config.role == TRANSPORT_CLIENT && t->recv_secured);
+}
+
 /* Opens the next packet and sends it where the table says. False: no whole packet is there. */
 static bool take_packet(struct transport *t, struct transport_event *event)
 {
     struct slice payload;
     struct fault fault;
     uint32_t sequence = t->recv.sequence;
-    size_t max = t->authenticated ? PACKET_LENGTH_MAX : PACKET_LENGTH_MAX_EARLY;
+    size_t max = may_be_long(t) ? PACKET_LENGTH_MAX : PACKET_LENGTH_MAX_EARLY;
     enum err err = packet_open(&t->recv, &t->in, max, &payload, &fault);
     if (err == ERR_AGAIN)
         return false;
