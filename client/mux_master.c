@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "client/internal.h"
 #include "client/mux_msg.h"
+#include "client/prompt.h"
 #include "client/status.h"
 #include "io/frames.h"
 #include "io/listener.h"
@@ -28,28 +29,26 @@ struct mux_master {
     unsigned count;
 };
 
-/* What a client asked for, and what it still has to hand over or wait for. */
-enum asked { ASKED_NOTHING, ASKED_SESSION, ASKED_STDIO, ASKED_FORWARD };
-
 struct mux_conn {
     struct mux_master *master;
     struct list link;
     struct loop_turn turn;
     struct frames *frames;
     bool got_hello, is_ending;
-    enum asked asked;
+    bool is_kept; /* `ask` holds a request of kept_type */
+    enum mux_type kept_type;
     uint32_t request;
-    struct buf ask; /* the NEW_SESSION or NEW_STDIO that waits for descriptors */
+    struct buf ask; /* the request that waits for descriptors, or for the person's yes */
+    int fds[FRAMES_FDS_MAX];
+    size_t fd_count;
+    struct child *asking; /* ControlMaster ask */
     struct session *session;
     uint32_t session_id;
     struct channel_user stdio; /* -W, until it is open */
-    int stdio_fds[2];
     bool has_stdio;
     struct splice *splice;
     const struct forward *forward; /* whose answer it waits for */
 };
-
-static const char denied[] = "Permission denied";
 
 /* ---- answers ---- */
 
@@ -84,11 +83,9 @@ static void refuse(struct mux_conn *n, uint32_t request, const char *why)
 
 static void close_fds(struct mux_conn *n)
 {
-    for (size_t i = 0; i < ARRAY_LEN(n->stdio_fds); i++) {
-        if (n->stdio_fds[i] >= 0)
-            close(n->stdio_fds[i]);
-        n->stdio_fds[i] = -1;
-    }
+    for (size_t i = 0; i < n->fd_count; i++)
+        close(n->fds[i]);
+    n->fd_count = 0;
 }
 
 static void conn_drop(struct mux_conn *n)
@@ -98,6 +95,10 @@ static void conn_drop(struct mux_conn *n)
     session_free(n->session);
     if (n->has_stdio)
         channel_user_close(&n->stdio);
+    if (n->asking) {
+        child_kill(n->asking, SIGTERM);
+        child_forget(n->asking);
+    }
     close_fds(n);
     frames_close(n->frames);
     buf_done(&n->ask);
@@ -169,7 +170,7 @@ static enum session_kind kind_of(const struct mux_msg *m)
     return m->command.len ? RUN_EXEC : RUN_SHELL;
 }
 
-static void open_session(struct mux_conn *n, const struct mux_msg *m, const int *fds)
+static void open_session(struct mux_conn *n, const struct mux_msg *m)
 {
     struct client *c = n->master->client;
     struct buf modes;
@@ -179,13 +180,13 @@ static void open_session(struct mux_conn *n, const struct mux_msg *m, const int 
     char *command CLEANUP(mem_cleanup) = slice_strdup(m->command);
     char *term CLEANUP(mem_cleanup) = slice_strdup(m->term);
     if (m->wants_tty)
-        tty_encode_modes(fds[0], &modes);
+        tty_encode_modes(n->fds[0], &modes);
     struct session_spec spec = {
         .kind = kind_of(m),
         .command = command,
         .wants_tty = m->wants_tty,
         .term = term,
-        .size = tty_get_size(fds[0]),
+        .size = tty_get_size(n->fds[0]),
         .modes = buf_slice(&modes),
         .environment = &environment,
         .agent_request = m->wants_agent && c->options->forward_agent != AGENT_FORWARD_NO
@@ -193,16 +194,15 @@ static void open_session(struct mux_conn *n, const struct mux_msg *m, const int 
                              : NULL,
         .peer_knows_eow = client_peer_is_openssh(c),
         .escape = m->escape <= UINT8_MAX ? (int)m->escape : -1,
-        .in = fds[0],
-        .out = fds[1],
-        .error = fds[2],
+        .in = n->fds[0],
+        .out = n->fds[1],
+        .error = n->fds[2],
     };
     if (mux_environment(m, &environment) != OK) {
-        for (size_t i = 0; i < 3; i++)
-            close(fds[i]);
         refuse(n, m->request, "bad environment");
         end_conn(n);
     } else {
+        n->fd_count = 0; /* the session's */
         n->session = session_open(c->link, &spec, on_session, n);
         if (!n->session) {
             refuse(n, m->request, "no more channels");
@@ -227,9 +227,8 @@ static void stdio_opened(struct channel_user *u)
     struct mux_conn *n = container_of(u, struct mux_conn, stdio);
     struct client *c = n->master->client;
     uint32_t id = channel_id(u->channel);
-    struct stream *s =
-        stream_new(c->loop, n->stdio_fds[0], n->stdio_fds[1], SPLICE_QUEUE_CAP, NULL, NULL);
-    n->stdio_fds[0] = n->stdio_fds[1] = -1;
+    struct stream *s = stream_new(c->loop, n->fds[0], n->fds[1], SPLICE_QUEUE_CAP, NULL, NULL);
+    n->fd_count = 0;
     n->has_stdio = false;
     n->splice = splice_take_over(u, s, on_stdio_done, n);
     answer(n, (struct mux_msg){.type = MUX_SESSION_OPENED, .request = n->request, .session = id});
@@ -254,13 +253,11 @@ static const struct channel_ops stdio_ops = {
     .lost = stdio_lost,
 };
 
-static void open_stdio(struct mux_conn *n, const struct mux_msg *m, const int *fds)
+static void open_stdio(struct mux_conn *n, const struct mux_msg *m)
 {
     struct client *c = n->master->client;
     struct buf body;
     char *host CLEANUP(mem_cleanup) = slice_strdup(m->text);
-    n->stdio_fds[0] = fds[0];
-    n->stdio_fds[1] = fds[1];
     enum err err = m->value > UINT16_MAX || !*host ? ERR_FORMAT : OK;
     buf_init(&body, 1);
     if (err == OK)
@@ -281,7 +278,6 @@ static void forward_answer(struct mux_conn *n, const struct forward *f)
 {
     char *why CLEANUP(mem_cleanup) = NULL;
     bool is_remote = forward_spec_is_remote(&f->spec);
-    n->asked = ASKED_NOTHING;
     n->forward = NULL;
     if (f->state == FORWARD_ACTIVE) {
         if (is_remote && f->spec.listen.port == 0 && !f->spec.listen.path)
@@ -304,7 +300,7 @@ bool mux_master_forward_changed(struct client *c, const struct forward *f)
     if (!c->mux)
         return false;
     LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
-        if (n->asked != ASKED_FORWARD || n->forward != f)
+        if (n->forward != f)
             continue;
         forward_answer(n, f);
         return true;
@@ -320,12 +316,16 @@ static void open_forward(struct mux_conn *n, const struct mux_msg *m)
         refuse(n, m->request, "Port forwarding failed: this is no forward");
         return;
     }
+    if (n->forward) {
+        forward_spec_done(&spec);
+        refuse(n, m->request, "one at a time");
+        return;
+    }
     n->request = m->request;
     struct forward *f = forward_set_find(&c->forwards, &spec);
     if (!f)
         f = forward_set_launch(&c->forwards, &spec);
     forward_spec_done(&spec);
-    n->asked = ASKED_FORWARD;
     n->forward = f;
     if (f->state == FORWARD_ACTIVE || f->state == FORWARD_REFUSED)
         forward_answer(n, f);
@@ -348,20 +348,6 @@ static void close_forward(struct mux_conn *n, const struct mux_msg *m)
 
 /* ---- what a client says ---- */
 
-static void keep_ask(struct mux_conn *n, struct slice frame, enum asked asked, uint32_t request,
-                     size_t fds)
-{
-    if (n->asked != ASKED_NOTHING || n->session || n->splice) {
-        refuse(n, request, "Multiple sessions not supported");
-        end_conn(n);
-        return;
-    }
-    n->asked = asked;
-    n->request = request;
-    CHECK(buf_append_slice(&n->ask, frame) == OK);
-    frames_want_fds(n->frames, fds);
-}
-
 static void tell_info(struct mux_conn *n, const struct mux_msg *m)
 {
     const struct client *c = n->master->client;
@@ -374,18 +360,29 @@ static void tell_info(struct mux_conn *n, const struct mux_msg *m)
         refuse(n, m->request, "no such information");
 }
 
-static void serve(struct mux_conn *n, struct slice frame, const struct mux_msg *m)
+/* What a request needs before it is served: descriptors, and a person's yes to a question. */
+static size_t fds_of(enum mux_type type)
+{
+    return type == MUX_NEW_SESSION ? 3 : type == MUX_NEW_STDIO ? 2 : 0;
+}
+
+static bool must_ask(const struct client *c, enum mux_type type)
+{
+    bool asks =
+        c->options->control_master == CONTROL_ASK || c->options->control_master == CONTROL_AUTO_ASK;
+    return asks && (fds_of(type) || type == MUX_OPEN_FORWARD || type == MUX_TERMINATE ||
+                    type == MUX_STOP_LISTENING);
+}
+
+static void serve(struct mux_conn *n, const struct mux_msg *m)
 {
     struct client *c = n->master->client;
     switch (m->type) {
-    case MUX_HELLO:
-        refuse(n, m->request, "greeted twice");
-        break;
     case MUX_NEW_SESSION:
-        keep_ask(n, frame, ASKED_SESSION, m->request, 3);
+        open_session(n, m);
         break;
     case MUX_NEW_STDIO:
-        keep_ask(n, frame, ASKED_STDIO, m->request, 2);
+        open_stdio(n, m);
         break;
     case MUX_ALIVE_CHECK:
         answer(n, (struct mux_msg){
@@ -396,10 +393,7 @@ static void serve(struct mux_conn *n, struct slice frame, const struct mux_msg *
         client_finish(c, EXIT_SUCCESS);
         break;
     case MUX_OPEN_FORWARD:
-        if (n->asked == ASKED_NOTHING)
-            open_forward(n, m);
-        else
-            refuse(n, m->request, "one at a time");
+        open_forward(n, m);
         break;
     case MUX_CLOSE_FORWARD:
         close_forward(n, m);
@@ -414,6 +408,7 @@ static void serve(struct mux_conn *n, struct slice frame, const struct mux_msg *
     case MUX_PROXY:
         refuse(n, m->request, "proxy mode is not offered");
         break;
+    case MUX_HELLO:
     case MUX_OK:
     case MUX_DENIED:
     case MUX_FAILURE:
@@ -424,9 +419,94 @@ static void serve(struct mux_conn *n, struct slice frame, const struct mux_msg *
     case MUX_TTY_FAILED:
     case MUX_PROXY_READY:
     case MUX_INFO:
-        refuse(n, m->request, "a client does not answer");
+        refuse(n, m->request, "this is not for a client to say");
         break;
     }
+}
+
+/* Serves what was kept; the connection may have gone down meanwhile. */
+static void serve_kept(struct mux_conn *n, bool is_allowed)
+{
+    struct mux_msg m;
+    struct buf kept = n->ask;
+    buf_init(&n->ask, MUX_FRAME_MAX);
+    CHECK(mux_msg_decode(buf_slice(&kept), &m) == OK); /* it was once */
+    n->is_kept = false;
+    if (is_allowed && link_is_up(n->master->client->link)) {
+        serve(n, &m);
+    } else {
+        close_fds(n);
+        answer_text(n, MUX_DENIED, m.request, "Permission denied");
+    }
+    buf_done(&kept);
+}
+
+static void on_answered(void *owner, int status, int signal_number UNUSED)
+{
+    struct mux_conn *n = owner;
+    n->asking = NULL;
+    serve_kept(n, status == 0);
+}
+
+/* The process' own, and the hint that a yes or no is wanted (ssh-agent's confirmations have it). */
+static char **askpass_environment(char *hint)
+{
+    size_t count = 0;
+    while (environ[count])
+        count++;
+    char **list = mem_new(count + 2, sizeof(*list));
+    memcpy(list, environ, count * sizeof(*list));
+    list[count] = hint;
+    return list;
+}
+
+/* By the askpass program, beside the loop: nothing else waits for the person. */
+static void ask_person(struct mux_conn *n)
+{
+    const struct client *c = n->master->client;
+    struct prompt_config config = prompt_config_from_environment(c->options->batch_mode);
+    char *text CLEANUP(mem_cleanup) =
+        mem_printf("Allow shared connection to %s? ", c->options->host_name);
+    char *file CLEANUP(mem_cleanup) = mem_strdup(config.askpass ? config.askpass : "");
+    char *arguments[] = {file, text, NULL};
+    int fds[] = {-1, -1, STDERR_FILENO};
+    char hint[] = "SSH_ASKPASS_PROMPT=confirm";
+    char **environment = askpass_environment(hint);
+    struct child_spec spec = {.file = file,
+                              .arguments = arguments,
+                              .environment = environment,
+                              .fds = fds,
+                              .fd_count = ARRAY_LEN(fds)};
+    if (config.is_batch || child_new(&n->asking, c->loop, &spec, on_answered, n) != OK) {
+        log_error("nobody can be asked whether the connection may be shared (SSH_ASKPASS)");
+        serve_kept(n, false);
+    }
+    mem_free(environment);
+}
+
+static void proceed(struct mux_conn *n, enum mux_type type)
+{
+    if (must_ask(n->master->client, type))
+        ask_person(n);
+    else
+        serve_kept(n, true);
+}
+
+static void keep(struct mux_conn *n, struct slice frame, const struct mux_msg *m)
+{
+    if (n->is_kept || n->session || n->splice || n->has_stdio || n->forward) {
+        refuse(n, m->request, "Multiple sessions not supported");
+        end_conn(n);
+        return;
+    }
+    n->is_kept = true;
+    n->kept_type = m->type;
+    n->request = m->request;
+    CHECK(buf_append_slice(&n->ask, frame) == OK);
+    if (fds_of(m->type))
+        frames_want_fds(n->frames, fds_of(m->type));
+    else
+        proceed(n, m->type);
 }
 
 static void on_frame(struct mux_conn *n, struct slice frame)
@@ -435,36 +515,29 @@ static void on_frame(struct mux_conn *n, struct slice frame)
     enum err err = mux_msg_decode(frame, &m);
     if (err == ERR_UNSUPPORTED) {
         refuse(n, m.request, "unsupported request");
-    } else if (err != OK || (!n->got_hello && m.type != MUX_HELLO)) {
+    } else if (err != OK || n->got_hello != (m.type != MUX_HELLO)) {
         log_debug("shared connection: a client sent what is no message");
         end_conn(n);
     } else if (!n->got_hello) {
         n->got_hello = true;
         if (m.request != MUX_VERSION)
             end_conn(n);
+    } else if (fds_of(m.type) || must_ask(n->master->client, m.type)) {
+        keep(n, frame, &m);
     } else if (!link_is_up(n->master->client->link)) {
         answer_text(n, MUX_DENIED, m.request, "the connection is down");
     } else {
-        serve(n, frame, &m);
+        serve(n, &m);
     }
 }
 
 static void on_fds(struct mux_conn *n, const int *fds, size_t count)
 {
-    struct mux_msg m;
-    enum asked asked = n->asked;
-    n->asked = ASKED_NOTHING;
-    CHECK(mux_msg_decode(buf_slice(&n->ask), &m) == OK); /* it was once */
-    if (!link_is_up(n->master->client->link)) {
-        for (size_t i = 0; i < count; i++)
-            close(fds[i]);
-        answer_text(n, MUX_DENIED, m.request, denied);
-    } else if (asked == ASKED_SESSION) {
-        open_session(n, &m, fds);
-    } else {
-        open_stdio(n, &m, fds);
-    }
-    buf_consume(&n->ask, buf_len(&n->ask));
+    for (size_t i = 0; i < count; i++)
+        n->fds[i] = fds[i];
+    n->fd_count = count;
+    if (!n->is_ending)
+        proceed(n, n->kept_type);
 }
 
 /* Who goes without a word (killed, ^C) takes its session along. */
@@ -513,7 +586,6 @@ static void on_accepted(void *owner, int fd, const char *from UNUSED, uint16_t p
     }
     struct mux_conn *n = NEW(struct mux_conn);
     n->master = m;
-    n->stdio_fds[0] = n->stdio_fds[1] = -1;
     n->turn = (struct loop_turn){.callback = on_turn, .owner = n};
     buf_init(&n->ask, MUX_FRAME_MAX);
     list_append(&m->conns, &n->link);
