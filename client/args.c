@@ -414,6 +414,11 @@ enum err args_parse(struct args *a, struct client_options *options, struct repor
     *a = (struct args){0};
     *fault = NULL;
     int i = 1;
+    /* A host of this name is reached as any other where no letter follows it at once. */
+    if (argc > 2 && strcmp(argv[1], "explain") == 0 && argv[2][0] == '-') {
+        a->explain = true;
+        i = 2;
+    }
     for (; i < argc; i++) {
         if (strcmp(argv[i], "--") == 0) {
             i++;

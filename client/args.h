@@ -18,6 +18,7 @@ struct args {
     char *stdio_host;        /* -W; owned */
     uint16_t stdio_port;
     bool print_config, show_version;
+    bool explain;     /* "adit explain ...": say what the rest means, and do nothing */
     unsigned verbose; /* -v, up to 3; it is in the option LogLevel too */
     bool quiet;       /* -q behind the last -v; so is this */
     bool log_system;  /* -y */

@@ -10,15 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/algo_names.h"
 #include "base/log.h"
 #include "client/args.h"
 #include "client/expand_client.h"
+#include "client/explain.h"
 #include "client/file.h"
+#include "client/query.h"
 #include "client/run.h"
+#include "client/system_log.h"
 #include "client/world.h"
 
 #define SYSTEM_CONFIG "/etc/ssh/ssh_config"
+#define PRINT_MAX     (1u << 20)
 
 static int fail(const char *text)
 {
@@ -26,46 +29,26 @@ static int fail(const char *text)
     return EXIT_FAILED;
 }
 
-/* ---- -Q ---- */
+/* What was asked for, to stdout; *out is done with. */
+static int print(struct buf *out, enum err err)
+{
+    struct slice text = buf_slice(out);
+    if (err == OK)
+        fwrite(text.ptr, 1, text.len, stdout);
+    buf_done(out);
+    return err == OK ? EXIT_SUCCESS : fail("there is too much to print");
+}
 
 static int query(const char *what)
 {
-    static const struct {
-        const char *name;
-        enum algo_kind kind;
-    } kinds[] = {
-        {"kex", ALGO_NAMES_KEX},
-        {"KexAlgorithms", ALGO_NAMES_KEX},
-        {"cipher", ALGO_NAMES_CIPHER},
-        {"Ciphers", ALGO_NAMES_CIPHER},
-        {"mac", ALGO_NAMES_MAC},
-        {"MACs", ALGO_NAMES_MAC},
-        {"key-sig", ALGO_NAMES_HOST_KEY},
-        {"sig", ALGO_NAMES_HOST_KEY},
-        {"HostKeyAlgorithms", ALGO_NAMES_HOST_KEY},
-        {"PubkeyAcceptedAlgorithms", ALGO_NAMES_HOST_KEY},
-        {"compression", ALGO_NAMES_COMPRESSION},
-    };
-    static const char *const plain_keys[] = {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256",
-                                             "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"};
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(kinds[i].name, what) != 0)
-            continue;
-        const char *name;
-        for (size_t k = 0; (name = algo_names_built(kinds[i].kind, k)); k++)
-            puts(name);
-        return EXIT_SUCCESS;
-    }
-    if (strcmp(what, "key") == 0 || strcmp(what, "key-plain") == 0) {
-        for (size_t i = 0; i < ARRAY_LEN(plain_keys); i++)
-            puts(plain_keys[i]);
-        return EXIT_SUCCESS;
-    }
-    if (strcmp(what, "cipher-auth") == 0) {
-        puts("chacha20-poly1305@openssh.com\naes128-gcm@openssh.com\naes256-gcm@openssh.com");
-        return EXIT_SUCCESS;
-    }
-    return fail("unsupported query: try kex, cipher, cipher-auth, mac, key, sig or compression");
+    struct buf out;
+    buf_init(&out, PRINT_MAX);
+    enum err err = query_answer(what, &out);
+    if (err != ERR_NOT_FOUND)
+        return print(&out, err);
+    log_error("Unsupported query \"%s\"", ESCAPED(slice_text(what)));
+    buf_done(&out);
+    return EXIT_FAILED;
 }
 
 /* ---- configuration ---- */
@@ -110,7 +93,9 @@ static enum err load(struct client_options *o, const struct args *a,
     CLEANUP(mem_cleanup)
     char *usual = home ? mem_printf("%s/.ssh/config", home) : NULL;
     CLEANUP(mem_cleanup) char *command = join(a->command);
-    bool no_file = a->config_file && strcmp(a->config_file, "none") == 0;
+    /* Without a destination there is no block to explain. */
+    bool no_file = (a->config_file && strcmp(a->config_file, "none") == 0) ||
+                   (a->explain && !a->host && !a->config_file);
     struct client_config_request request = {
         .host = a->host ? a->host : "",
         .local_user = facts->local_user,
@@ -118,7 +103,7 @@ static enum err load(struct client_options *o, const struct args *a,
         .user_file = no_file          ? NULL
                      : a->config_file ? a->config_file
                                       : usual,
-        .system_file = a->config_file ? NULL : SYSTEM_CONFIG,
+        .system_file = a->config_file || no_file ? NULL : SYSTEM_CONFIG,
         .must_exist = a->config_file && !no_file,
         .source = &source.source,
         .command = command,
@@ -136,18 +121,6 @@ static void set_log_level(const struct args *a, const struct client_options *o)
     log_set_level(level);
 }
 
-static int print_options(const struct client_options *o)
-{
-    struct buf out;
-    buf_init(&out, 1024 * 1024);
-    if (client_options_print(o, &out) != OK)
-        return fail("the configuration is too large to print");
-    struct slice text = buf_slice(&out);
-    fwrite(text.ptr, 1, text.len, stdout);
-    buf_done(&out);
-    return EXIT_SUCCESS;
-}
-
 /* ---- main ---- */
 
 static int open_log(const char *path)
@@ -161,22 +134,42 @@ static int open_log(const char *path)
     return EXIT_SUCCESS;
 }
 
+/* What was probably not meant, before anything is bound. */
+static void tell_hints(const struct client_options *o)
+{
+    struct string_list hints;
+    string_list_init(&hints);
+    explain_hints(o, &hints);
+    for (size_t i = 0; i < hints.count; i++)
+        log_info("%s", hints.items[i]);
+    string_list_done(&hints);
+}
+
 static int run_with(const struct args *a, struct client_options *o,
                     const struct client_facts *facts, struct report *report)
 {
     enum err err = load(o, a, facts, report);
     set_log_level(a, err == OK ? o : NULL);
+    if (a->log_system && err == OK)
+        (void)system_log_open("adit", o->syslog_facility);
     print_report(report);
     if (err != OK)
         return EXIT_FAILED;
+    struct buf out;
+    buf_init(&out, PRINT_MAX);
     if (a->print_config)
-        return print_options(o);
+        return print(&out, client_options_print(o, &out));
+    if (a->explain)
+        return print(&out, explain_options(a, o, &out));
+    buf_done(&out);
+    if (!a->mux_command)
+        tell_hints(o);
     return run_adit(a, o, facts);
 }
 
 static int run(const struct args *a, struct client_options *o, struct report *report)
 {
-    if (!a->host && !a->print_config) {
+    if (!a->host && !a->print_config && !a->explain) {
         fputs(args_usage, stderr);
         return EXIT_FAILED;
     }
