@@ -272,6 +272,85 @@ void known_hosts_search_text(struct known_hosts_search *s, const char *file, str
     }
 }
 
+/* ---- what a host is to have ---- */
+
+/* The line with its newline, off the front of text. */
+static struct slice line_take(struct slice *text)
+{
+    const uint8_t *end = memchr(text->ptr, '\n', text->len);
+    struct slice line = slice_of(text->ptr, end ? (size_t)(end - text->ptr) + 1 : text->len);
+    text->ptr += line.len;
+    text->len -= line.len;
+    return line;
+}
+
+static struct slice without_newline(struct slice line)
+{
+    return slice_of(line.ptr, line.len && line.ptr[line.len - 1] == '\n' ? line.len - 1 : line.len);
+}
+
+static size_t wish_find(const struct known_hosts_wish *wish, struct slice key)
+{
+    size_t i = 0;
+    while (i < wish->count && !slice_equal(wish->keys[i], key))
+        i++;
+    return i;
+}
+
+/* More than a host and its address, or a pattern: who wrote it meant something by it. */
+static bool is_complex(struct slice names)
+{
+    size_t commas = 0;
+    for (size_t i = 0; i < names.len; i++) {
+        commas += names.ptr[i] == ',';
+        if (strchr("*?!", names.ptr[i]))
+            return true;
+    }
+    return commas > 1;
+}
+
+void known_hosts_state_add(struct known_hosts_state *state, const struct known_hosts_wish *wish,
+                           struct slice text)
+{
+    CHECK(wish->count <= KNOWN_HOSTS_WISH_MAX);
+    while (text.len) {
+        struct known_hosts_line line;
+        enum err err = known_hosts_line_parse(without_newline(line_take(&text)), &line);
+        if (err == OK && line.marker == KNOWN_HOSTS_NO_MARKER) {
+            size_t i = wish_find(wish, buf_slice(&line.blob));
+            if (!known_hosts_line_is_for(&line, wish->crypto, wish->name)) {
+                state->has_other |= i < wish->count;
+            } else {
+                state->is_complex |= is_complex(line.names);
+                if (i < wish->count)
+                    state->present |= UINT64_C(1) << i;
+                else
+                    state->superfluous++;
+            }
+        }
+        known_hosts_line_done(&line);
+    }
+}
+
+enum err known_hosts_text_prune(struct slice text, const struct known_hosts_wish *wish,
+                                struct buf *out)
+{
+    while (text.len) {
+        struct known_hosts_line line;
+        struct slice whole = line_take(&text);
+        bool goes = known_hosts_line_parse(without_newline(whole), &line) == OK &&
+                    line.marker == KNOWN_HOSTS_NO_MARKER &&
+                    known_hosts_line_is_for(&line, wish->crypto, wish->name) &&
+                    wish_find(wish, buf_slice(&line.blob)) == wish->count;
+        known_hosts_line_done(&line);
+        if (!goes)
+            TRY(buf_append_slice(out, whole));
+    }
+    return OK;
+}
+
+/* ---- writing ---- */
+
 /* What could be read as another name, a pattern, a marker or a line of its own. */
 static bool is_plain_host(const char *host)
 {

@@ -91,6 +91,32 @@ void known_hosts_search_text(struct known_hosts_search *s, const char *file, str
 bool known_hosts_search_has_type(const struct known_hosts_search *s, struct slice type);
 void known_hosts_search_done(struct known_hosts_search *s);
 
+/* The keys that a host is to have (UpdateHostKeys). All borrowed. */
+struct known_hosts_wish {
+    const struct crypto *crypto;
+    const char *name;         /* of known_hosts_name */
+    const struct slice *keys; /* blobs */
+    size_t count;             /* at most KNOWN_HOSTS_WISH_MAX */
+};
+#define KNOWN_HOSTS_WISH_MAX 64
+
+/* What files say of it; zeroed first, then over any number of texts. */
+struct known_hosts_state {
+    uint64_t present;   /* bit i: keys[i] stands there for the name */
+    size_t superfluous; /* lines of the name with other keys */
+    bool is_complex;    /* a line of the name is by a pattern, or names more than two */
+    bool has_other;     /* one of the keys stands there under other names only */
+};
+void known_hosts_state_add(struct known_hosts_state *state, const struct known_hosts_wish *wish,
+                           struct slice text);
+
+/*
+ * Appends the text to out without the lines of the name whose key is not wished, byte for byte
+ * otherwise. Lines with markers stay.
+ */
+enum err known_hosts_text_prune(struct slice text, const struct known_hosts_wish *wish,
+                                struct buf *out) MUST_USE;
+
 /*
  * A new line for a key, newline included; caller owns. rng NULL: the name in plain text; else
  * hashed with a salt of it (HashKnownHosts). ERR_FORMAT: the host has bytes that would mean

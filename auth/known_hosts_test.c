@@ -312,6 +312,71 @@ static void test_a_host_that_would_mean_more_is_not_written(void **state)
     }
 }
 
+static void test_what_a_host_is_to_have_is_compared_and_pruned(void **state)
+{
+    struct fixture *f = *state;
+    const struct slice keys[] = {buf_slice(&f->key_a), buf_slice(&f->key_ec)};
+    const struct known_hosts_wish wish = {f->crypto, "[box.example]:2222", keys, 2};
+    static const struct {
+        const char *text, *pruned; /* NULL: all of it stays */
+        struct known_hosts_state state;
+    } rows[] = {
+        {"", NULL, {0}},
+        {"[box.example]:2222 " ED KEY_A " mine\n# x\n", NULL, {.present = 1}},
+        {HASHED_PORT " " EC KEY_EC, NULL, {.present = 2}},
+        {"a " ED KEY_B "\n[box.example]:2222 " ED KEY_B "\r\n\nrest",
+         "a " ED KEY_B "\n\nrest",
+         {.superfluous = 1}},
+        {"[box.example]:2222,1.2.3.4 " ED KEY_B, "", {.superfluous = 1}},
+        {"[box.example]:2222,1.2.3.4,c " ED KEY_A, NULL, {.present = 1, .is_complex = true}},
+        {"[*.example]:2222 " ED KEY_A, NULL, {.present = 1, .is_complex = true}},
+        {"box.example " ED KEY_A "\n", NULL, {.has_other = true}},
+        {"@revoked * " ED KEY_B "\n@cert-authority * " ED KEY_A "\n", NULL, {0}},
+        {"[box.example]:2222 " ED "damaged\n", NULL, {0}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct known_hosts_state found = {0};
+        struct buf out;
+        struct slice text = slice_text(rows[i].text);
+        buf_init(&out, text.len + 1);
+        known_hosts_state_add(&found, &wish, text);
+        assert_int_equal(found.present, rows[i].state.present);
+        assert_int_equal(found.superfluous, rows[i].state.superfluous);
+        assert_int_equal(found.is_complex, rows[i].state.is_complex);
+        assert_int_equal(found.has_other, rows[i].state.has_other);
+        assert_ok(known_hosts_text_prune(text, &wish, &out));
+        assert_true(slice_is(buf_slice(&out), rows[i].pruned ? rows[i].pruned : rows[i].text));
+        buf_done(&out);
+    }
+}
+
+static void test_an_authority_is_found_for_its_hosts_and_revoked_ones_too(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *text;
+        bool found, has;
+        enum known_hosts_result result;
+    } rows[] = {
+        {"@cert-authority *.example " ED KEY_B "\n", true, true, KNOWN_HOSTS_NEW},
+        {"@cert-authority other " ED KEY_B "\n", false, false, KNOWN_HOSTS_NEW},
+        {"@cert-authority * " EC KEY_EC "\n", false, true, KNOWN_HOSTS_NEW},
+        {"* " ED KEY_B "\n", false, false, KNOWN_HOSTS_CHANGED}, /* no marker: a key */
+        {"@cert-authority * " ED KEY_B "\n@revoked * " ED KEY_B, true, true, KNOWN_HOSTS_REVOKED},
+        {"@cert-authority * " ED KEY_A "\n", false, true, KNOWN_HOSTS_NEW}, /* the key's own */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct known_hosts_search s;
+        assert_ok(known_hosts_search_init(&s, f->crypto, "box.example", 22, buf_slice(&f->key_a)));
+        s.authority = buf_slice(&f->key_b);
+        known_hosts_search_text(&s, "f", slice_text(rows[i].text));
+        assert_int_equal(s.authority_place.file != NULL, rows[i].found);
+        assert_int_equal(s.has_authorities, rows[i].has);
+        assert_int_equal(s.result, rows[i].result);
+        known_hosts_search_done(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_a_key_without_a_type_is_refused),
         cmocka_unit_test(test_a_written_line_is_found_again),
         cmocka_unit_test(test_a_host_that_would_mean_more_is_not_written),
+        cmocka_unit_test(test_what_a_host_is_to_have_is_compared_and_pruned),
+        cmocka_unit_test(test_an_authority_is_found_for_its_hosts_and_revoked_ones_too),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "client/background.h"
 #include "client/expand_client.h"
+#include "client/host_keys_update.h"
 #include "client/internal.h"
 #include "client/trust.h"
 #include "wire/numbers.h"
@@ -264,12 +265,13 @@ static void on_link(void *owner, const struct link_event *e)
         log_debug("rekeyed");
         break;
     case LINK_GLOBAL_REQUEST:
-        /* hostkeys-00@openssh.com and the like: nothing to do with it yet. */
+        if (slice_is(e->name, "hostkeys-00@openssh.com"))
+            host_keys_update_told(c, e->body);
         if (e->want_reply)
             link_reply(c->link, e->request, false, SLICE_NONE);
         break;
     case LINK_GLOBAL_REPLY:
-        if (forward_set_reply(&c->forwards, e))
+        if (!host_keys_update_reply(c, e) && forward_set_reply(&c->forwards, e))
             client_settled(c);
         break;
     case LINK_OPEN_REQUEST:
@@ -386,6 +388,7 @@ static void client_teardown(struct client *c)
     loop_free(c->loop);
     login_done(c);
     mem_free(c->host_key_algorithms);
+    host_keys_update_done(c);
     mem_free(c->ident);
     mem_free(c->address);
     mem_free(c->methods);

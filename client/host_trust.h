@@ -103,4 +103,12 @@ char *host_trust_order_algorithms(const struct host_trust_request *request,
  */
 enum err host_trust_file_add(const char *path, const char *line) MUST_USE;
 
+/*
+ * Takes out what the wish does not have and appends lines ("": none), the same way; never in
+ * place. A file that is not there is made only for lines. ERR_IO: errno says why; ERR_LIMIT: too
+ * large; ERR_UNSUPPORTED: no regular file. Nothing was changed then.
+ */
+enum err host_trust_file_update(const char *path, const struct known_hosts_wish *wish,
+                                const char *lines) MUST_USE;
+
 #endif

@@ -13,6 +13,7 @@
 #include "client/host_trust.h"
 
 #define COPY_STEP 65536
+#define TEXT_MAX  (16u << 20) /* of a file that lines are taken out of */
 
 /* For CLEANUP: errno of what came before stays. */
 static void fd_cleanup(int *fd)
@@ -178,5 +179,89 @@ enum err host_trust_file_add(const char *path, const char *line)
     mem_free(real);
     if (err != OK)
         err = file_append(fd, line);
+    return err;
+}
+
+/* ---- taking lines out ---- */
+
+static enum err text_read(int fd, struct buf *text)
+{
+    off_t at = 0;
+    for (;;) {
+        uint8_t *room;
+        TRY(buf_reserve(text, COPY_STEP, &room));
+        ssize_t n = pread(fd, room, COPY_STEP, at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return ERR_IO;
+        if (n == 0)
+            return OK;
+        buf_commit(text, (size_t)n);
+        at += n;
+    }
+}
+
+/* As file_replace, but the content is given. */
+static enum err file_rewrite(const char *real, const struct stat *status, struct slice text)
+{
+    char *temp_path CLEANUP(mem_cleanup) = mem_printf("%s.XXXXXX", real);
+    int temp CLEANUP(fd_cleanup) = mkostemp(temp_path, O_CLOEXEC);
+    if (temp < 0)
+        return ERR_IO;
+    enum err err = flock(temp, LOCK_EX) == 0 ? OK : ERR_IO;
+    if (err == OK && (status->st_uid != geteuid() || status->st_gid != getegid()) &&
+        fchown(temp, status->st_uid, status->st_gid) != 0)
+        err = ERR_IO;
+    if (err == OK && fchmod(temp, status->st_mode & 07777) != 0)
+        err = ERR_IO;
+    if (err == OK)
+        err = write_all(temp, (const char *)text.ptr, text.len);
+    if (err == OK && (fsync(temp) != 0 || rename(temp_path, real) != 0))
+        err = ERR_IO;
+    if (err != OK) {
+        int saved = errno;
+        (void)unlink(temp_path);
+        errno = saved;
+        return err;
+    }
+    folder_sync(real);
+    return OK;
+}
+
+static enum err text_update(int fd, const struct known_hosts_wish *wish, const char *lines,
+                            struct buf *old, struct buf *new)
+{
+    TRY(text_read(fd, old));
+    TRY(known_hosts_text_prune(buf_slice(old), wish, new));
+    struct slice kept = buf_slice(new);
+    if (*lines && kept.len && kept.ptr[kept.len - 1] != '\n')
+        TRY(buf_append(new, "\n", 1));
+    return buf_append(new, lines, strlen(lines));
+}
+
+enum err host_trust_file_update(const char *path, const struct known_hosts_wish *wish,
+                                const char *lines)
+{
+    int fd CLEANUP(fd_cleanup) = -1;
+    struct stat status;
+    struct buf old, new;
+    if (!*lines && access(path, F_OK) != 0)
+        return OK;
+    folder_make(path);
+    TRY(file_lock(path, &fd, &status));
+    char *real = realpath(path, NULL);
+    if (!real)
+        return ERR_IO;
+    buf_init(&old, TEXT_MAX);
+    buf_init(&new, TEXT_MAX);
+    enum err err = text_update(fd, wish, lines, &old, &new);
+    if (err == OK && !slice_equal(buf_slice(&old), buf_slice(&new)))
+        err = file_rewrite(real, &status, buf_slice(&new));
+    buf_done(&old);
+    buf_done(&new);
+    int saved = errno;
+    free(real);
+    errno = saved;
     return err;
 }

@@ -18,6 +18,8 @@
 
 #define CLIENT_SIGNALS 3
 
+struct host_keys_update;
+
 struct client {
     const struct client_request *request;
     const struct client_options *options;
@@ -32,9 +34,10 @@ struct client {
     struct link *link;
     char *address; /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
-    char *host_key_algorithms; /* known types first */
-    bool may_learn_keys;       /* UpdateHostKeys may build on how the server was trusted */
-    char *ident;               /* with VersionAddendum */
+    char *host_key_algorithms;            /* known types first */
+    struct host_keys_update *keys_update; /* NULL: the server told nothing yet */
+    bool may_learn_keys; /* UpdateHostKeys may build on how the server was trusted */
+    char *ident;         /* with VersionAddendum */
     struct agent_forward *agent_forward; /* -A; NULL: none */
     struct login *login;                 /* login.c's own */
     struct forward_set forwards;

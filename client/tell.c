@@ -65,7 +65,12 @@ void tell_down(struct client *c, const struct link_event *e)
     } else if (e->fault.code == ERR_TIMEOUT && c->ready) {
         log_error("Timeout, server %s not responding.", o->host_name);
     } else if (e->fault.disconnect_reason == SSH_DISCONNECT_MAC_ERROR) {
-        log_error("%s", e->fault.text); /* OpenSSH's words, alone on the line */
+        /* OpenSSH's words, alone on the line, and its last one. */
+        log_error("%s", e->fault.text);
+        log_error("Connection to %s port %u: %s", where, o->port,
+                  strncmp(e->fault.text, "Corrupted", 9) == 0
+                      ? "message authentication code incorrect"
+                      : "Connection corrupted");
     } else {
         log_error("%s port %u: %s", o->host_name, o->port, e->fault.text);
     }

@@ -3,12 +3,11 @@ keys, KnownHostsCommand, and what it learns of a server's other keys.
 """
 
 import pathlib
-import re
 import subprocess
 
 import pytest
 
-from bed import ADIT, USER, ask, free_port, until, wait_listen
+from bed import ADIT, USER, Server, free_port, until, wait_listen
 
 REFUSED = "Host key verification failed."
 
@@ -44,10 +43,9 @@ class Authority:
 
 
 def argv(bed, server, known, *args):
-    files = known if isinstance(known, str) else bed.write("kh", known[0])
     return [ADIT, "-F", "none", "-v", "-N", "-p", str(server.port), "-i", bed.keys.user(),
             "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-            "-o", "UserKnownHostsFile=" + files, "-o", "GlobalKnownHostsFile=none"] + \
+            "-o", "UserKnownHostsFile=" + known, "-o", "GlobalKnownHostsFile=none"] + \
         [str(a) for a in args] + ["%s@127.0.0.1" % USER]
 
 
@@ -142,11 +140,8 @@ def test_a_revoked_marker_wins_over_everything(bed, what):
     assert "REVOKED HOST KEY" in said
 
 
-@pytest.mark.parametrize("form", ["text", "krl"])
-@pytest.mark.parametrize("what", ["key", "ca", "cert"])
+@pytest.mark.parametrize("form, what", [("text", "key"), ("text", "ca"), ("krl", "key"), ("krl", "ca"), ("krl", "cert")])
 def test_lists_of_revoked_keys(bed, form, what):
-    if (form, what) == ("text", "cert"):
-        pytest.skip("a text list of ours names keys; certificates are a KRL's matter")
     authority = Authority(bed)
     server = authority.serve("aditd")
     empty = bed.write("empty", "")
@@ -238,3 +233,149 @@ def test_verify_host_key_dns_says_that_nothing_is_looked_up(bed):
     server = bed.sshd()
     said = refuses(bed, server, "", "-o", "VerifyHostKeyDNS=yes")
     assert "looks up no SSHFP records" in said
+
+
+# ---- UpdateHostKeys ----
+
+
+class Learner:
+    """A server with several host keys and a client whose file knows the first of them."""
+
+    def __init__(self, bed, name="sshd", kinds=("ed25519", "rsa3072", "ecdsa256"), **options):
+        self.bed, self.kinds = bed, kinds
+        self.server = bed.server(name, host_kinds=kinds, **options)
+        self.known = pathlib.Path(bed.write("kh", self.line(kinds[0])))
+
+    def line(self, kind, host=None, comment=""):
+        host = host or "[127.0.0.1]:%d" % self.server.port
+        return "%s %s%s\n" % (host, self.bed.keys.public("host", kind), comment and " " + comment)
+
+    def lines(self, *kinds):
+        return "".join(self.line(kind) for kind in kinds)
+
+    def visit(self, *args, **popen):
+        """What is in args wins: the first value counts."""
+        words = argv(self.bed, self.server, str(self.known), "-o", "UpdateHostKeys=yes")
+        adit = self.bed.run(words[:1] + ["-v"] + list(args) + words[1:], name="adit", **popen)
+        adit.wait_line("Authenticated to")
+        return adit
+
+    def is_now(self, text):
+        until(lambda: sorted(self.known.read_text().splitlines()) == sorted(text.splitlines()),
+              lambda: "the file to become\n%s\nit is\n%s" % (text, self.known.read_text()))
+
+
+@pytest.mark.parametrize("name", ["sshd", "aditd"])
+def test_the_other_keys_of_a_known_server_are_learned(bed, name):
+    learner = Learner(bed, name)
+    adit = learner.visit()
+    learner.is_now(learner.lines(*learner.kinds))
+    adit.wait_line("Learned new hostkey: ssh-rsa SHA256:")
+    adit.stop()
+    again = learner.visit("-o", "HostKeyAlgorithms=rsa-sha2-512,ssh-ed25519,ecdsa-sha2-nistp256")
+    again.wait_line("kex: host key algorithm: rsa-sha2-512")
+    learner.is_now(learner.lines(*learner.kinds))
+
+
+@pytest.mark.parametrize("name", ["sshd", "aditd"])
+def test_keys_that_the_server_no_longer_has_go_and_the_rest_stays(bed, name):
+    learner = Learner(bed, name, kinds=("ed25519", "rsa3072"))
+    rest = "# a remark\n\nother.example ssh-ed25519 %s kept\n@revoked * %s\n" % (
+        "AAAAC3NzaC1lZDI1NTE5AAAAIJPe2sFYFR4VpTzl1v4x1Q0k0R5f8b0pX5sA4mI8m3xk",
+        bed.keys.public("host", "ecdsa521"))
+    mine = learner.line("ed25519", comment="my own comment")
+    learner.known.write_text(rest + mine + learner.line("ecdsa256"))
+    learner.visit()
+    learner.is_now(rest + mine + learner.line("rsa3072"))
+    assert learner.known.read_text().startswith(rest + mine)
+
+
+def test_a_hashed_file_stays_hashed(bed):
+    learner = Learner(bed)
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(learner.known)], check=True, capture_output=True)
+    learner.visit("-o", "HashKnownHosts=yes")
+    until(lambda: len(learner.known.read_text().splitlines()) == 3, "three lines")
+    assert all(line.startswith("|1|") for line in learner.known.read_text().splitlines())
+
+
+@pytest.mark.parametrize("why", ["pattern", "other name", "global", "no", "accept-new", "certificate"])
+def test_nothing_is_learned_where_it_would_be_a_guess(bed, why):
+    learner = Learner(bed)
+    text, args, update = learner.known.read_text(), [], "yes"
+    if why == "pattern":
+        text = learner.line("ed25519", "127.0.0.*,[127.0.0.*]:*")
+    elif why == "other name":
+        text += learner.line("rsa3072", "elsewhere.example")
+    elif why == "global":
+        args, text = ["-o", "GlobalKnownHostsFile=" + bed.write("global", text)], ""
+    elif why == "no":
+        update = "no"
+    elif why == "accept-new":
+        args, text = ["-o", "StrictHostKeyChecking=accept-new"], ""
+    elif why == "certificate":
+        authority = Authority(bed)
+        learner.server = bed.sshd(HostKey=[str(authority.key), bed.keys.host("rsa3072")], HostCertificate=authority.certify())
+        text = authority.line()
+    learner.known.write_text(text)
+    port = free_port()
+    adit = learner.visit(*args, "-o", "UpdateHostKeys=" + update, "-R", "%d:127.0.0.1:9" % port)
+    wait_listen(adit, port)  # answered behind what the server told first
+    left = learner.known.read_text()
+    assert left == (text if why != "accept-new" else learner.line("ed25519"))
+
+
+@pytest.mark.parametrize("answer, count", [(0, 3), (1, 1)])
+def test_who_wants_to_be_asked_is(bed, answer, count):
+    learner = Learner(bed)
+    note = bed.path("asked")
+    askpass = bed.write("askpass", "#!/bin/sh\necho \"$1\" >%s\nexit %d\n" % (note, answer), mode=0o700)
+    env = dict(bed.env, SSH_ASKPASS=askpass, SSH_ASKPASS_REQUIRE="force")
+    adit = learner.visit("-o", "BatchMode=no", "-o", "UpdateHostKeys=ask", env=env)
+    adit.wait_line("Learned new hostkey: ecdsa-sha2-nistp256")
+    until(lambda: note.exists() and "Accept updated hostkeys?" in note.read_text(), "the question")
+    if answer == 0:
+        until(lambda: len(learner.known.read_text().splitlines()) == count, "the new keys in the file")
+    else:
+        adit.signal(15)
+        adit.wait()
+        assert len(learner.known.read_text().splitlines()) == count
+
+
+LIAR = """import socket, sys, threading, paramiko
+from paramiko.common import byte_chr
+class Server(paramiko.ServerInterface):
+    def get_allowed_auths(self, user): return "publickey"
+    def check_auth_publickey(self, user, key): return paramiko.AUTH_SUCCESSFUL
+    def check_port_forward_request(self, address, port): return port or 1
+    def check_global_request(self, kind, msg):
+        sys.stderr.write("asked: " + kind + "\\n")
+        return (self.proof,) if kind == "hostkeys-prove-00@openssh.com" else False
+def string(b): return len(b).to_bytes(4, "big") + b
+own = paramiko.RSAKey.from_private_key_file(sys.argv[1])
+others = paramiko.ECDSAKey.from_private_key_file(sys.argv[2])
+l = socket.socket(); l.bind(("127.0.0.1", int(sys.argv[3]))); l.listen(1)
+s, _ = l.accept()
+t = paramiko.Transport(s); t.add_server_key(own); server = Server()
+server.proof = string(string(b"ecdsa-sha2-nistp256") + string(b"\\0" * 72)) if sys.argv[4] == "bad" else b"\\xff" * 50
+t.start_server(server=server)
+while not t.is_authenticated(): threading.Event().wait(0.05)
+m = paramiko.Message(); m.add_byte(byte_chr(80)); m.add_string("hostkeys-00@openssh.com"); m.add_boolean(False)
+m.add_string(own.asbytes()); m.add_string(others.asbytes())
+t._send_user_message(m)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("how", ["bad", "garbage"])
+def test_a_key_that_is_not_proved_is_not_learned(bed, how):
+    """A server that we know claims another's key."""
+    pytest.importorskip("paramiko")
+    key, other, port = bed.keys.host("rsa2048"), bed.keys.host("ecdsa256"), free_port()
+    liar = bed.run(["/usr/bin/python3", bed.write("liar.py", LIAR), key, other, str(port), how], name="liar")
+    wait_listen(liar, port)
+    known = bed.write("kh", "[127.0.0.1]:%d %s\n" % (port, bed.keys.public("host", "rsa2048")))
+    before = pathlib.Path(known).read_text()
+    adit = bed.run(argv(bed, Server(liar, port, "rsa2048", "liar"), known, "-o", "UpdateHostKeys=yes"), name="adit")
+    liar.wait_line("asked: hostkeys-prove-00@openssh.com")
+    adit.wait_line("bad signature for one of its new host keys")
+    assert pathlib.Path(known).read_text() == before
