@@ -14,7 +14,7 @@
 #define FDS_QUEUE_MAX 32
 #define HEAD          4
 #define BACKLOG       64
-#define TURN_FRAMES   16 /* taken before others get their turn */
+#define TURN_CALLS    64 /* of recvmsg, before others get their turn */
 
 /* A descriptor in the queue: it goes along the byte at this place of all that was ever sent. */
 struct passing {
@@ -241,25 +241,34 @@ static enum err receive_fd(struct frames *f)
     return OK;
 }
 
+static enum err receive_up_to(struct frames *f, size_t want)
+{
+    uint8_t piece[4096];
+    size_t n;
+    TRY(receive(f, piece, MIN(want - buf_len(&f->in), sizeof(piece)), false, &n));
+    CHECK(buf_append(&f->in, piece, n) == OK);
+    return OK;
+}
+
 static enum err receive_frame(struct frames *f)
 {
-    size_t have = buf_len(&f->in), want = HEAD, n;
-    struct slice in = buf_slice(&f->in);
-    if (have >= HEAD)
-        want +=
-            (size_t)in.ptr[0] << 24 | (size_t)in.ptr[1] << 16 | (size_t)in.ptr[2] << 8 | in.ptr[3];
-    if (want - HEAD > f->max)
+    if (buf_len(&f->in) < HEAD) {
+        TRY(receive_up_to(f, HEAD));
+        if (buf_len(&f->in) < HEAD)
+            return OK;
+    }
+    const uint8_t *head = buf_slice(&f->in).ptr;
+    size_t length = (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+    if (length > f->max)
         return ERR_LIMIT;
-    if (have < want || want == HEAD) {
-        uint8_t piece[4096];
-        TRY(receive(f, piece, MIN(want - have, sizeof(piece)), false, &n));
-        CHECK(buf_append(&f->in, piece, n) == OK);
-        if (have + n < want || want == HEAD)
+    if (buf_len(&f->in) < HEAD + length) {
+        TRY(receive_up_to(f, HEAD + length));
+        if (buf_len(&f->in) < HEAD + length)
             return OK;
     }
     struct buf whole = f->in;
     buf_init(&f->in, HEAD + f->max);
-    in = buf_slice(&whole);
+    struct slice in = buf_slice(&whole);
     say(f, &(struct frames_event){.kind = FRAMES_FRAME,
                                   .frame = slice_of(in.ptr + HEAD, in.len - HEAD)});
     buf_done(&whole);
@@ -273,7 +282,7 @@ static void on_ready(void *owner, unsigned ready)
     f->in_event = true; /* it is not freed under us */
     if (ready & WATCH_WRITE)
         write_out(f);
-    for (int i = 0; i < 4 * TURN_FRAMES && err == OK && (ready & WATCH_READ); i++) {
+    for (int i = 0; i < TURN_CALLS && err == OK && (ready & WATCH_READ); i++) {
         if (f->closed || f->over)
             break;
         err = f->fds_wanted ? receive_fd(f) : receive_frame(f);
