@@ -1,8 +1,11 @@
 /* Reading argv. */
 #include "client/args.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "client/proxy.h"
 
 const char args_usage[] =
@@ -279,6 +282,16 @@ static enum err one_letter(struct parse *p, char letter, const char *value)
         return own_letter(p, row, value);
     if (letter == 'J')
         TRY(check_jumps(p, value));
+    if (letter == 'J' && client_options_is_given(p->options, "ProxyCommand")) {
+        *p->fault = mem_strdup("Cannot specify -J with ProxyCommand");
+        return ERR_CONFIG;
+    }
+    /* As ssh: a file that is not there does not keep the usual ones from being tried. */
+    if (letter == 'i' && value[0] != '~' && access(value, F_OK) != 0) {
+        log_info("Warning: Identity file %s not accessible: %s.", ESCAPED(slice_text(value)),
+                 strerror(errno));
+        return OK;
+    }
     if (letter == 'l' && !args_is_safe_user(value)) {
         *p->fault = mem_strdup("remote username contains invalid characters");
         return ERR_CONFIG;

@@ -1,7 +1,7 @@
 /*
  * adit's command line: OpenSSH's letters, bundled letters with a value behind them, options before
  * and after the destination. What is an option goes through the option table; the few letters that
- * are not are kept here. Opens nothing.
+ * are not are kept here. Opens nothing; looks whether the files of -i are there.
  */
 #ifndef ADIT_CLIENT_ARGS_H
 #define ADIT_CLIENT_ARGS_H

@@ -133,6 +133,7 @@ static void what_cannot_be_meant_is_refused_in_words(void **state)
         {"adit -N -s h", "Cannot specify -s with -N"},
         {"adit -s -N h x", "Cannot specify -N with -s"},
         {"adit -s h", "You must specify a subsystem to invoke."},
+        {"adit -o ProxyCommand=x -J a h", "Cannot specify -J with ProxyCommand"},
         {"adit -w 1:x h", "TunnelDevice"},
         {"adit -e ab h", "EscapeChar"},
         {"adit -p 65536 h", "1 to 65535"},
@@ -225,7 +226,7 @@ static void letters_set_what_ssh_sets(void **state)
         {"adit -p 1 -p 2 h", "\nport 1\n"},
         {"adit -l a -l b c@h", "\nuser a\n"},
         {"adit -J a -o ProxyJump=b h", "\nproxyjump a\n"},
-        {"adit -i /a -i /b h", "\nidentityfile /a\nidentityfile /b\n"},
+        {"adit -i /dev/null -i /none -i / h", "\nidentityfile /dev/null\nidentityfile /\n"},
         {"adit -D 1 -D 2 h", "\ndynamicforward 1\ndynamicforward 2\n"},
         {"adit -y h", "\nsyslogfacility USER\n"},
     };

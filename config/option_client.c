@@ -199,7 +199,7 @@ const struct option_row option_client_rows[] = {
     /* no part of adit */
     IDLE("EnableSSHKeysign",          0, "no", OPTION_CHECK_FLAG),
     IDLE("ForwardX11",                0, "no", OPTION_CHECK_FLAG),
-    IDLE("ForwardX11Timeout",         0, "1200", OPTION_CHECK_NONE),
+    BUILT(OPTION_SECONDS, "ForwardX11Timeout", 0, forward_x11_timeout_s, "1200"),
     IDLE("ForwardX11Trusted",         0, "yes", OPTION_CHECK_FLAG),
     IDLE("GSSAPIAuthentication",      0, "no", OPTION_CHECK_FLAG),
     ACCEPTED("GSSAPIClientIdentity",  0),

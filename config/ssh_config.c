@@ -161,7 +161,8 @@ static enum err read_host_line(const struct reader *r, const struct line *line,
     for (size_t i = 0; i < line->count; i++) {
         const char *pattern = line->words[i].text;
         bool is_negated = pattern[0] == '!';
-        if (!match_is_pattern_folded(host, pattern + (is_negated ? 1 : 0)))
+        /* Case counts, as in ssh, though not for Match host. */
+        if (!match_is_pattern(host, pattern + (is_negated ? 1 : 0)))
             continue;
         *matches = !is_negated;
         if (is_negated)
@@ -349,8 +350,9 @@ static enum err finish(struct client_options *o, const struct client_config_requ
         o->user = mem_strdup(request->local_user);
     option_set_defaults(&o->state);
     strip_schemes(o->proxy_jump);
-    /* ssh_config(5): UpdateHostKeys is off by default where UserKnownHostsFile was changed. */
-    if (has_own_known_hosts && !option_is_given(&o->state, "UpdateHostKeys"))
+    /* ssh_config(5): off by default where UserKnownHostsFile or VerifyHostKeyDNS was changed. */
+    if ((has_own_known_hosts || o->verify_host_key_dns != ANSWER_NO) &&
+        !option_is_given(&o->state, "UpdateHostKeys"))
         o->update_host_keys = ANSWER_NO;
     if (o->clear_all_forwardings) {
         forward_list_done(&o->local_forwards);

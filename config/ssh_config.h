@@ -195,6 +195,7 @@ struct client_options {
     bool canonicalize_fallback_local;
     int canonicalize_max_dots;
     struct string_list canonicalize_permitted_cnames; /* "SOURCES:TARGETS" */
+    uint32_t forward_x11_timeout_s;                   /* printed only */
     char *hostbased_accepted_algorithms;              /* printed only */
 };
 

@@ -228,7 +228,9 @@ static void host_and_match_decide(void **state)
         unsigned port;
     } cases[] = {
         {"Host v*\nPort 2\n", 2},
-        {"Host V?S\nPort 2\n", 2},
+        {"Host v?s\nPort 2\n", 2},
+        {"Host V?S\nPort 2\n", 22},
+        {"Match host V?S\nPort 2\n", 2},
         {"Host * !vps\nPort 2\n", 22},
         {"Host !vps *\nPort 2\n", 22},
         {"Host !other\nPort 2\n", 22},
@@ -386,8 +388,7 @@ static void errors_name_file_line_column_and_a_neighbour(void **state)
         {"Host\n", USER_FILE " line 1 column 1: Host has no pattern"},
         {"Match\n", USER_FILE " line 1 column 1: Match has no criterion"},
         {"Match host\n", USER_FILE " line 1 column 7: the Match criterion has no value"},
-        {"Match all host x\n",
-         USER_FILE " line 1 column 7: Match all stands alone, or behind final or canonical"},
+        {"Match all host x\n", USER_FILE " line 1 column 7: nothing stands behind Match all"},
         {"Match hots x\n",
          USER_FILE " line 1 column 7: unknown Match criterion; known are all, final, canonical, "
                    "host, originalhost, user, localuser, localnetwork, tagged, sessiontype, "

@@ -199,8 +199,8 @@ static enum err read_criterion(struct asking *a, const struct line *line, size_t
         value = line->words[(*index)++].text;
     if (c->has_value && (value == NULL || (value[0] == '\0' && !c->may_be_empty)))
         return fail(a, "the Match criterion has no value");
-    if (c->kind == CRITERION_ALL && (line->count > 2 || *index != line->count || is_negated))
-        return fail(a, "Match all stands alone, or behind final or canonical");
+    if (c->kind == CRITERION_ALL && (*index != line->count || is_negated))
+        return fail(a, "nothing stands behind Match all");
     if (strcasecmp(c->name, "final") == 0 && *matches)
         a->q->wants_final_pass = true;
     if (!*matches)
