@@ -387,6 +387,84 @@ static void test_writers_side_by_side_lose_no_line(void **state)
     }
 }
 
+static void test_an_address_is_checked_and_learned_where_that_is_wanted(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *text;
+        enum strict_host_key strict;
+        bool checks;
+        enum host_trust_verdict verdict;
+        const char *said; /* NULL: nothing */
+        bool is_written;
+    } rows[] = {
+        {"box.example " KEY_A "\n", STRICT_YES, false, HOST_TRUST_VERIFIED, NULL, false},
+        {"box.example " KEY_A "\n", STRICT_YES, true, HOST_TRUST_VERIFIED,
+         "Permanently added the ED25519 host key for IP address '192.0.2.1'", true},
+        {"box.example,192.0.2.1 " KEY_A "\n", STRICT_YES, true, HOST_TRUST_VERIFIED, NULL, false},
+        {"box.example " KEY_A "\n192.0.2.1 " KEY_B "\n", STRICT_YES, true, HOST_TRUST_REFUSED,
+         "differs from the key for the IP address '192.0.2.1'", false},
+        {"box.example " KEY_A "\n192.0.2.1 " KEY_B "\n", STRICT_NO, true, HOST_TRUST_VERIFIED,
+         "differs from the key for the IP address '192.0.2.1'", false},
+        {"box.example " KEY_A "\n@revoked 192.0.2.1 " KEY_A "\n", STRICT_NO, true,
+         HOST_TRUST_REFUSED, "REVOKED", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct host_trust_answer answer;
+        file_put(f->user, rows[i].text);
+        f->request.strict = rows[i].strict;
+        f->request.checks_address = rows[i].checks;
+        host_trust_check(&f->request, &answer);
+        assert_int_equal(answer.verdict, rows[i].verdict);
+        if (rows[i].said)
+            has(answer.text, rows[i].said);
+        else
+            assert_null(answer.text);
+        host_trust_answer_done(&answer);
+        char *longer CLEANUP(mem_cleanup) =
+            mem_printf("%s%s", rows[i].text, rows[i].is_written ? "192.0.2.1 " KEY_A "\n" : "");
+        file_is(f->user, longer);
+    }
+}
+
+static void test_certificates_come_first_where_an_authority_is_known(void **state)
+{
+    struct fixture *f = *state;
+    static const char all[] = "ssh-ed25519,rsa-sha2-512-cert-v01@openssh.com,ecdsa-sha2-nistp256,"
+                              "ssh-ed25519-cert-v01@openssh.com";
+    file_put(f->user, "box.example " KEY_EC "\n");
+    char *list = host_trust_order_algorithms(&f->request, all);
+    assert_string_equal(list, "ecdsa-sha2-nistp256,ssh-ed25519,rsa-sha2-512-cert-v01@openssh.com,"
+                              "ssh-ed25519-cert-v01@openssh.com");
+    mem_free(list);
+    file_put(f->global, "@cert-authority *.example " KEY_B "\n");
+    list = host_trust_order_algorithms(&f->request, all);
+    assert_string_equal(list, "rsa-sha2-512-cert-v01@openssh.com,ssh-ed25519-cert-v01@openssh.com,"
+                              "ecdsa-sha2-nistp256,ssh-ed25519");
+    mem_free(list);
+}
+
+static void test_lines_are_taken_out_and_the_rest_is_not_touched(void **state)
+{
+    struct fixture *f = *state;
+    struct stat before, after;
+    const struct slice keys[] = {buf_slice(&f->key_a)};
+    const struct known_hosts_wish wish = {f->crypto, "box.example", keys, 1};
+    file_put(f->user, "# mine\nbox.example " KEY_B "\nother " KEY_B " x\nbox.example " KEY_A);
+    assert_int_equal(chmod(f->user, 0640), 0);
+    assert_ok(host_trust_file_update(f->user, &wish, "box.example line\n"));
+    file_is(f->user, "# mine\nother " KEY_B " x\nbox.example " KEY_A "\nbox.example line\n");
+    assert_int_equal(stat(f->user, &before), 0);
+    assert_int_equal(before.st_mode & 07777, 0640);
+    /* Nothing to do: the file stays what it was, not only its bytes. */
+    assert_ok(host_trust_file_update(f->user, &wish, ""));
+    assert_int_equal(stat(f->user, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_ok(host_trust_file_update(f->global, &wish, ""));
+    assert_int_not_equal(access(f->global, F_OK), 0); /* not made for nothing */
+    assert_int_equal(host_trust_file_update("/dev/null", &wish, "x\n"), ERR_UNSUPPORTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +481,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_algorithms_of_known_keys_come_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_keep_mode_links_and_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_writers_side_by_side_lose_no_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_address_is_checked_and_learned_where_that_is_wanted,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificates_come_first_where_an_authority_is_known,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lines_are_taken_out_and_the_rest_is_not_touched, setup,
+                                        teardown),
     };
     return RUN_TESTS(tests);
 }
