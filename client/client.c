@@ -209,6 +209,7 @@ static void on_server_key(struct client *c, struct slice blob)
 {
     struct trust_request request = trust_question(c);
     struct trust_verdict verdict;
+    reach_arrived(c); /* the key exchange ends it; a person has the time that it takes */
     trust_server_key(&request, blob, &verdict);
     c->may_learn_keys = verdict.may_learn;
     if (!verdict.is_trusted)

@@ -80,7 +80,7 @@ bool client_peer_is_openssh(const struct client *c);
 void reach_init(struct client *c);  /* its timers; c->loop is there */
 void reach_begin(struct client *c); /* dials, or starts the proxy; ends in client_start_link */
 void reach_done(struct client *c);
-/* The login is done: ConnectTimeout no longer counts. */
+/* The key exchange is as good as done: ConnectTimeout no longer counts. */
 void reach_arrived(struct client *c);
 
 /* ---- login.c ---- */

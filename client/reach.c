@@ -68,7 +68,7 @@ static void dial_server(struct client *c)
 static void on_connect_timeout(void *owner)
 {
     struct client *c = owner;
-    log_error("Connection to %s port %u timed out: no SSH login within ConnectTimeout %u s",
+    log_error("Connection to %s port %u timed out: no SSH handshake within ConnectTimeout %u s",
               c->options->host_name, c->options->port, c->options->connect_timeout_s);
     client_finish(c, EXIT_FAILED);
 }

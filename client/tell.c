@@ -40,6 +40,16 @@ static void tell_unidentified(const struct client *c, const struct link_event *e
                   o->host_name, o->port, what);
 }
 
+/* OpenSSH's words, alone on the line; of bytes that keys did protect also its last line. */
+static void tell_broken(const struct client *c, const struct link_event *e, const char *where)
+{
+    bool is_mac = strncmp(e->fault.text, "Corrupted", 9) == 0;
+    log_error("%s", e->fault.text);
+    if (transport_exchanges(link_transport(c->link)))
+        log_error("Connection to %s port %u: %s", where, c->options->port,
+                  is_mac ? "message authentication code incorrect" : "Connection corrupted");
+}
+
 void tell_down(struct client *c, const struct link_event *e)
 {
     const struct client_options *o = c->options;
@@ -65,12 +75,7 @@ void tell_down(struct client *c, const struct link_event *e)
     } else if (e->fault.code == ERR_TIMEOUT && c->ready) {
         log_error("Timeout, server %s not responding.", o->host_name);
     } else if (e->fault.disconnect_reason == SSH_DISCONNECT_MAC_ERROR) {
-        /* OpenSSH's words, alone on the line, and its last one. */
-        log_error("%s", e->fault.text);
-        log_error("Connection to %s port %u: %s", where, o->port,
-                  strncmp(e->fault.text, "Corrupted", 9) == 0
-                      ? "message authentication code incorrect"
-                      : "Connection corrupted");
+        tell_broken(c, e, where);
     } else {
         log_error("%s port %u: %s", o->host_name, o->port, e->fault.text);
     }

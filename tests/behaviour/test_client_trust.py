@@ -379,3 +379,15 @@ def test_a_key_that_is_not_proved_is_not_learned(bed, how):
     liar.wait_line("asked: hostkeys-prove-00@openssh.com")
     adit.wait_line("bad signature for one of its new host keys")
     assert pathlib.Path(known).read_text() == before
+
+
+def test_a_person_has_time_to_look_at_a_fingerprint(bed):
+    """ConnectTimeout is over before the answer comes."""
+    server = bed.sshd()
+    askpass = bed.write("slow", "#!/bin/sh\nsleep 2\necho yes\n", mode=0o700)
+    env = dict(bed.env, SSH_ASKPASS=askpass, SSH_ASKPASS_REQUIRE="force")
+    words = argv(bed, server, bed.write("kh", ""), "-o", "ConnectTimeout=1")
+    args = ["-o", "BatchMode=no", "-o", "StrictHostKeyChecking=ask"]
+    adit = bed.run(words[:1] + args + words[1:], name="adit", env=env)
+    adit.wait_line("Permanently added")
+    adit.wait_line("Authenticated to")
