@@ -24,10 +24,10 @@ def server_name(request):
 
 
 class Agent:
-    def __init__(self, bed, name="agent", env=None):
+    def __init__(self, bed, name="agent", env=None, options=()):
         self.path = str(bed.path(name + ".sock"))
         self.env = dict(env or bed.env, SSH_AUTH_SOCK=self.path)
-        self.process = bed.run(["ssh-agent", "-D", "-a", self.path], name="ssh-agent", env=self.env)
+        self.process = bed.run(["ssh-agent", "-D", "-a", self.path, *options], name="ssh-agent", env=self.env)
         until(lambda: self.add("-l").returncode != 2, "the agent to answer")
 
     def add(self, *words, **more):
@@ -146,6 +146,25 @@ def test_a_locked_agent_has_no_keys(bed, agent):
     assert "Agent locked" in locked.stdout + locked.stderr
     adit = log_in(bed, key_server(bed, "sshd", other), "-i", other, "-o", "BatchMode=yes", env=agent.env)
     assert adit.err.count("Offering public key") == 1
+
+
+SK_DUMMY = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so"
+
+
+@pytest.mark.skipif(not os.path.exists(SK_DUMMY), reason="openssh-tests has the security key that is none")
+@pytest.mark.parametrize("kind", ["ed25519-sk", "ecdsa-sk"])
+def test_a_security_key_signs_through_the_agent(bed, kind):
+    env = dict(bed.env, SSH_SK_PROVIDER=SK_DUMMY)
+    agent = Agent(bed, env=env, options=["-P", "*"])
+    key = bed.path("id_sk")
+    made = subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], env=env, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    agent.take("-S", SK_DUMMY, key)
+    server = key_server(bed, "sshd", key)
+    log_in(bed, server, "-i", key, "-o", "IdentitiesOnly=yes", env=agent.env)
+    done = run(bed, server, "true", "-i", key, "-o", "BatchMode=yes", env=bed.env)
+    assert done.returncode == 255
+    assert "security key's, which takes an agent" in done.stderr
 
 
 # ---- keys restricted to hosts ----

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from bed import ADIT, USER, free_port, wait_listen
+from bed import ADIT, USER, descendants_of, free_port, listening, wait_listen
 from login_help import Account, certify, keygen, make_key, public
 from prompt_help import Askpass, Terminal
 
@@ -162,6 +162,17 @@ def test_a_stop_puts_the_terminal_back_and_the_question_comes_again(bed):
     terminal.wait_silent()
     terminal.type("secret\n")
     terminal.wait_text('using "password"')
+
+
+def test_a_password_for_the_background(bed):
+    client = password_server(bed, "sshd", "secret")
+    port = free_port()
+    terminal = at_terminal(bed, client, "-f", "-o", "ExitOnForwardFailure=yes", "-L", "%d:127.0.0.1:1" % port)
+    behind = descendants_of(terminal.popen.pid)
+    bed.at_end(lambda: [os.kill(pid, signal.SIGTERM) for pid in behind])
+    terminal.type("secret\n")
+    assert terminal.wait() == 0
+    assert listening(port)
 
 
 def test_an_end_of_file_is_no_password(bed):
@@ -438,6 +449,38 @@ def test_a_password_that_is_too_long_is_not_sent(bed, paramiko_server):
     assert adit.wait() == 255
     assert "longer than 1023 bytes" in adit.err
     assert answers == []
+
+
+def test_a_password_that_is_too_old_is_changed(bed, paramiko_server, monkeypatch):
+    """RFC 4252 8, which paramiko's server does not know: it is taught here."""
+    paramiko = pytest.importorskip("paramiko")
+    port, answers, _ = paramiko_server
+
+    def on_request(handler, m):
+        user, _service, method = m.get_text(), m.get_text(), m.get_text()
+        if method != "password":
+            handler._send_auth_result(user, method, paramiko.AUTH_FAILED)
+            return
+        changes = m.get_boolean()
+        answers.append((m.get_text(), m.get_text() if changes else None))
+        handler.auth_username = user
+        if changes:
+            handler._send_auth_result(user, method, paramiko.AUTH_SUCCESSFUL)
+            return
+        reply = paramiko.Message()
+        reply.add_byte(bytes([60]))
+        reply.add_string("Your password is 100 years old.")
+        reply.add_string("")
+        handler.transport._send_message(reply)
+
+    monkeypatch.setitem(paramiko.auth_handler.AuthHandler._server_handler_table, 50, on_request)
+    askpass = Askpass(bed, "old", "old", "new", "misspelt", "new", "new")
+    adit = stranger(bed, "ada", port, env=askpass.env)
+    adit.wait_line('using "password"')
+    assert answers == [("old", None), ("old", "new")]
+    assert "Your password is 100 years old." in adit.err and "Mismatch; try again" in adit.err
+    assert askpass.asked == ["ada@127.0.0.1's password: ", "Enter ada@127.0.0.1's old password: "] + [
+        "Enter ada@127.0.0.1's new password: ", "Retype ada@127.0.0.1's new password: "] * 2
 
 
 def test_what_a_server_asks_cannot_paint_on_the_terminal(bed, paramiko_server):
