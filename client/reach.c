@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "client/internal.h"
 #include "client/proxy.h"
+#include "io/address.h"
 
 #define RETRY_MS 1000 /* between ConnectionAttempts, as ssh */
 
@@ -123,11 +124,26 @@ void reach_init(struct client *c)
     c->retry_timer = loop_timer_new(c->loop, on_retry, c);
 }
 
+/* Where the connection may not even be tried: true, and why was said. */
+static bool is_ruled_out(const struct client_options *o)
+{
+    struct sockaddr_storage sa;
+    socklen_t length;
+    if (o->refuse_connection) {
+        log_error("%s", o->refuse_connection);
+        return true;
+    }
+    if (o->bind_address && address_parse(o->bind_address, &sa, &length) != OK) {
+        log_error("BindAddress %s: adit wants the address itself, as a number", o->bind_address);
+        return true;
+    }
+    return false;
+}
+
 void reach_begin(struct client *c)
 {
     uint64_t seconds = c->options->connect_timeout_s;
-    if (c->options->refuse_connection) {
-        log_error("%s", c->options->refuse_connection);
+    if (is_ruled_out(c->options)) {
         client_finish(c, EXIT_FAILED);
         return;
     }

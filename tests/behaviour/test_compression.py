@@ -2,8 +2,8 @@
 
 import pytest
 
-from bed import IS_ROOT, BothWays, exchange, connect, receive_exactly, until
-from peers import Place, start_dropbear
+from bed import IS_ROOT, BothWays, Server, connect, exchange, free_port, receive_exactly, until, wait_listen
+from peers import CLIENTS, Place, start_dropbear
 
 MIB = 1 << 20
 AGREED = r"compression: zlib@openssh.com"
@@ -73,3 +73,22 @@ def test_a_server_that_says_no_compresses_nothing(bed):
     process.wait_line("compression: none")
     assert "zlib" not in "".join(line for line in process.err.splitlines() if "compression:" in line)
     assert passed > 2 * MIB
+
+
+@pytest.mark.parametrize("client, args", [("plink", ["-C"]), ("dbclient", [])])
+def test_clients_of_other_people_compress_with_aditd(bed, client, args):
+    """What goes each way fits into far fewer bytes on the wire; dbclient does so unasked."""
+    server = bed.aditd()
+    relay = bed.relay(server.port)
+    relayed = Server(server.process, relay.port, server.host_kind, "aditd")
+    port = free_port()
+    forward = ["-L", "%s%d:127.0.0.1:%d" % ("" if client == "dbclient" else "127.0.0.1:", port, bed.echo().port)]
+    process = CLIENTS[client](bed, Place(), relayed, forward, args)
+    wait_listen(process, port)
+    s = connect(port)
+    s.sendall(b"x")
+    receive_exactly(s, 1)
+    before = relay.passed
+    s.sendall(bytes(MIB))
+    assert receive_exactly(s, MIB) == bytes(MIB)
+    assert relay.passed - before < MIB // 4

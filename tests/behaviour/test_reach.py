@@ -62,6 +62,11 @@ def test_the_source_address_of_an_interface(two_hosts, bed):
         adit.stop()
 
 
+def test_a_source_address_is_a_number(bed):
+    adit = lone(bed, "-b", "localhost", "-p", bed.echo().port, "127.0.0.1")
+    assert adit.wait() == 255 and "BindAddress localhost: adit wants the address itself" in adit.err
+
+
 def test_an_interface_that_is_not_there_is_named(bed):
     adit = lone(bed, "-B", "nosuch0", "-p", bed.echo().port, "127.0.0.1")
     assert adit.wait() == 255 and "BindInterface nosuch0: no such interface" in adit.err
