@@ -181,6 +181,17 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* A certificate in the list stands for the key that it certifies, as with OpenSSH. */
+static enum err plain_of(const struct crypto *c, struct buf *blob)
+{
+    struct cert *cert;
+    TRY(cert_parse(&cert, c, buf_slice(blob)));
+    buf_clear(blob);
+    enum err err = buf_append_slice(blob, pubkey_blob(cert_info(cert)->key));
+    cert_free(cert);
+    return err;
+}
+
 static enum err line_read(const struct crypto *c, struct slice line, struct writer *w)
 {
     struct slice type, comment;
@@ -193,7 +204,7 @@ static enum err line_read(const struct crypto *c, struct slice line, struct writ
     buf_init(&blob, PUBKEY_BLOB_MAX);
     enum err err = pubkey_line_parse(line, &type, &blob, &comment);
     if (err == OK && cert_is_type(type))
-        err = ERR_UNSUPPORTED;
+        err = plain_of(c, &blob);
     /* A key of a size or type that we refuse may be revoked; half a key must not pass for one. */
     if (err == OK && pubkey_parse(&key, c, buf_slice(&blob)) == ERR_FORMAT)
         err = ERR_FORMAT;

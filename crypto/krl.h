@@ -14,8 +14,9 @@ struct krl;
 
 /*
  * Reads either form, wholly: what a look-up walks later was checked here. An empty text revokes
- * nothing. ERR_LIMIT: beyond KRL_BYTES_MAX; ERR_UNSUPPORTED: a critical extension we do not know,
- * or a certificate in a text list (name its key, or its serial number in a KRL); ERR_FORMAT else.
+ * nothing; a certificate in a text list revokes the key in it. ERR_LIMIT: beyond KRL_BYTES_MAX;
+ * ERR_UNSUPPORTED: a critical extension we do not know; cert_parse's errors of a certificate;
+ * ERR_FORMAT else.
  */
 enum err krl_parse(struct krl **out, const struct crypto *c, struct slice bytes) MUST_USE;
 void krl_free(struct krl *k); /* NULL allowed */

@@ -140,7 +140,7 @@ def test_a_revoked_marker_wins_over_everything(bed, what):
     assert "REVOKED HOST KEY" in said
 
 
-@pytest.mark.parametrize("form, what", [("text", "key"), ("text", "ca"), ("krl", "key"), ("krl", "ca"), ("krl", "cert")])
+@pytest.mark.parametrize("form, what", [("text", "key"), ("text", "ca"), ("text", "cert"), ("krl", "key"), ("krl", "ca"), ("krl", "cert")])
 def test_lists_of_revoked_keys(bed, form, what):
     authority = Authority(bed)
     server = authority.serve("aditd")
