@@ -322,6 +322,7 @@ static void open_session(struct client *c)
         log_debug("Sending command: %s", own->choice.command);
     if (own->choice.wants_tty) {
         enter_raw();
+        link_set_tos(c->link, c->options->ip_qos.interactive); /* somebody types here */
         own->winch = loop_signal_new(c->loop, SIGWINCH, on_winch, c);
     }
     own->session = session_open(c->link, &spec, on_session, c);

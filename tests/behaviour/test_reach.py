@@ -102,6 +102,15 @@ def test_quality_of_service_is_on_the_socket(bed):
     assert "tos:0x20" in shown  # cs1
 
 
+def test_a_terminal_has_the_other_quality_of_service(bed):
+    sshd = bed.sshd()
+    argv = [ADIT] + bed.client_options(sshd) + ["-v", "-tt", "-o", "IPQoS=cs5 cs1", bed.login(sshd), "echo ready; cat"]
+    adit = bed.run(argv, name="adit", stdin=subprocess.PIPE)
+    until(lambda: b"ready" in adit.out, "the command to run")
+    shown = subprocess.run(["ss", "-tn", "--tos", "dport = :%d" % sshd.port], capture_output=True, text=True).stdout
+    assert "tos:0xa0" in shown  # cs5
+
+
 def test_a_proxy_command_gets_the_tokens_and_dies_with_the_connection(bed):
     server, note = bed.aditd(), bed.path("proxy.pid")
     relay = "import os,socket,sys,threading\n" \
