@@ -59,6 +59,8 @@ enum option_type {
 #define OPTION_PLAIN       512u  /* OPTION_ALGORITHMS: no certificates among the names */
 #define OPTION_NONE_UNSETS 1024u /* a string or list that is "none" is as good as not there */
 #define OPTION_MINUS       2048u /* OPTION_APPEND: "-PATTERN" takes away what is there already */
+#define OPTION_NO_EFFECT                                                                           \
+    4096u /* read, printed and not acted on: a note says so where it is given */
 
 /* What the words of an OPTION_LIST or OPTION_APPEND must look like. */
 enum option_check {

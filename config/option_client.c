@@ -10,6 +10,7 @@
 
 #define FILE_EACH   (OPTION_ONE_WORD | OPTION_UNIQUE | OPTION_TILDE)
 #define NONE_UNSETS OPTION_NONE_UNSETS
+#define NO_EFFECT   OPTION_NO_EFFECT
 
 /* What Debian's ssh -G prints of its GSSAPI patch. */
 #define GSS_KEX                                                                                    \
@@ -141,8 +142,8 @@ const struct option_row option_client_rows[] = {
     BUILT_KIND(OPTION_LIST, "SetEnv",             0, set_env, NULL, OPTION_CHECK_ASSIGNMENT),
     BUILT_VALUE(           "EscapeChar",          0, "~", client_value_escape_char),
     BUILT(OPTION_FLAG,     "EnableEscapeCommandline", 0, enable_escape_commandline, "no"),
-    BUILT_VALUE(           "ObscureKeystrokeTiming", 0, "yes", client_value_keystroke_timing),
-    BUILT_KIND(OPTION_LIST, "ChannelTimeout",     NONE_UNSETS, channel_timeout, NULL,
+    BUILT_VALUE(           "ObscureKeystrokeTiming", NO_EFFECT, "yes", client_value_keystroke_timing),
+    BUILT_KIND(OPTION_LIST, "ChannelTimeout",     NONE_UNSETS | NO_EFFECT, channel_timeout, NULL,
                OPTION_CHECK_TIMEOUT),
     BUILT_VALUE(           "ForwardAgent",        0, "no", client_value_forward_agent),
     BUILT_WORD(            "Tunnel",              0, tunnel, "no", tunnel_words),
@@ -161,7 +162,7 @@ const struct option_row option_client_rows[] = {
     BUILT(OPTION_FLAG,     "KbdInteractiveAuthentication", 0, kbd_interactive_authentication, "yes"),
     BUILT(OPTION_STRING,   "KbdInteractiveDevices", 0, kbd_interactive_devices, NULL),
     BUILT_INT(             "NumberOfPasswordPrompts", 0, number_of_password_prompts, "3", 0, INT32_MAX),
-    BUILT(OPTION_STRING,   "SecurityKeyProvider", NONE_UNSETS, security_key_provider, "internal"),
+    BUILT(OPTION_STRING,   "SecurityKeyProvider", NONE_UNSETS | NO_EFFECT, security_key_provider, "internal"),
 
     /* more of who the server is */
     BUILT(OPTION_FLAG,     "CheckHostIP",         0, check_host_ip, "no"),
@@ -194,12 +195,12 @@ const struct option_row option_client_rows[] = {
     BUILT_KIND(OPTION_LIST, "CanonicalizePermittedCNAMEs", NONE_UNSETS,
                canonicalize_permitted_cnames, NULL, OPTION_CHECK_CNAMES),
     BUILT_WORD(            "SyslogFacility",      0, syslog_facility, "USER", option_facility_words),
-    BUILT(OPTION_LIST,     "LogVerbose",          NONE_UNSETS, log_verbose, NULL),
+    BUILT(OPTION_LIST,     "LogVerbose",          NONE_UNSETS | NO_EFFECT, log_verbose, NULL),
 
     /* no part of adit */
     IDLE("EnableSSHKeysign",          0, "no", OPTION_CHECK_FLAG),
     IDLE("ForwardX11",                0, "no", OPTION_CHECK_FLAG),
-    BUILT(OPTION_SECONDS, "ForwardX11Timeout", 0, forward_x11_timeout_s, "1200"),
+    BUILT(OPTION_SECONDS, "ForwardX11Timeout", NO_EFFECT, forward_x11_timeout_s, "1200"),
     IDLE("ForwardX11Trusted",         0, "yes", OPTION_CHECK_FLAG),
     IDLE("GSSAPIAuthentication",      0, "no", OPTION_CHECK_FLAG),
     ACCEPTED("GSSAPIClientIdentity",  0),
@@ -209,7 +210,7 @@ const struct option_row option_client_rows[] = {
     IDLE("GSSAPIRenewalForcesRekey",  0, "no", OPTION_CHECK_FLAG),
     ACCEPTED("GSSAPIServerIdentity",  0),
     IDLE("GSSAPITrustDns",            0, "no", OPTION_CHECK_FLAG),
-    BUILT_KIND(OPTION_ALGORITHMS, "HostbasedAcceptedAlgorithms", 0, hostbased_accepted_algorithms,
+    BUILT_KIND(OPTION_ALGORITHMS, "HostbasedAcceptedAlgorithms", NO_EFFECT, hostbased_accepted_algorithms,
                NULL, ALGO_NAMES_HOST_KEY),
     IDLE("HostbasedAuthentication",   0, "no", OPTION_CHECK_FLAG),
     ACCEPTED("PKCS11Provider",        0),

@@ -706,6 +706,9 @@ static void remark(const struct parse *p, const char *text)
                    "%s is not built yet and does NOT do what it says: doc/sshd_config.md has what "
                    "happens instead",
                    p->row->name);
+    else if (p->row->flags & OPTION_NO_EFFECT)
+        report_add(p->report, REPORT_NOTE, p->place, p->row->name,
+                   "%s is accepted and has no effect in adit", p->row->name);
     else if (p->row->type == OPTION_ACCEPTED && p->scope == OPTION_CLIENT)
         report_add(p->report, REPORT_NOTE, p->place, p->row->name,
                    "%s is no part of adit: it is accepted and has no effect", p->row->name);
@@ -925,7 +928,8 @@ enum err option_parse(struct option_state *state, enum option_scope scope,
     CHECK(index < count);
     /* Those of a Match block stand in front of the global ones, name by name. */
     bool is_frozen = state != NULL && state->is_frozen[index] && row->type != OPTION_SUBSYSTEM;
-    if (place != NULL && (row->type == OPTION_ACCEPTED || (row->flags & OPTION_RESTRICTS))) {
+    if (place != NULL &&
+        (row->type == OPTION_ACCEPTED || (row->flags & (OPTION_RESTRICTS | OPTION_NO_EFFECT)))) {
         char *text CLEANUP(mem_cleanup) = raw_text(&p, 0, line->count);
         remark(&p, text);
     }
