@@ -2,6 +2,7 @@
  * Key exchange against peers that do not keep to it: raw bytes to a server without keys, and whole
  * transports of which one misbehaves.
  */
+#include "crypto/cert.h"
 #include "transport/duo.h"
 
 #define CURVE "curve25519-sha256"
@@ -396,6 +397,79 @@ static void a_client_gets_nowhere_before_authentication(void **state)
     }
 }
 
+/* ---- certificates of hosts (PROTOCOL.certkeys) ---- */
+
+/* The server's key, certified by the other one. */
+static void certify(struct duo *d, struct buf *blob)
+{
+    struct reader r;
+    struct writer w;
+    struct buf signature;
+    static const uint8_t nonce[32] = {1};
+    reader_init(&r, pubkey_blob(privkey_pubkey(d->key)));
+    (void)reader_string(&r); /* the plain type */
+    buf_init(blob, PUBKEY_BLOB_MAX);
+    buf_init(&signature, 4096);
+    writer_init(&w, blob);
+    writer_text(&w, "ssh-ed25519-cert-v01@openssh.com");
+    writer_string(&w, slice_of(nonce, sizeof(nonce)));
+    writer_string(&w, reader_string(&r));
+    writer_u64(&w, 7);
+    writer_u32(&w, CERT_HOST);
+    writer_text(&w, "id");
+    writer_string(&w, SLICE_NONE); /* principals */
+    writer_u64(&w, 0);
+    writer_u64(&w, UINT64_MAX);
+    writer_string(&w, SLICE_NONE); /* critical options, extensions, reserved */
+    writer_string(&w, SLICE_NONE);
+    writer_string(&w, SLICE_NONE);
+    writer_string(&w, pubkey_blob(privkey_pubkey(d->other_key)));
+    assert_ok(privkey_sign(d->other_key, algo_sign_find(slice_text("ssh-ed25519")), buf_slice(blob),
+                           &signature));
+    writer_string(&w, buf_slice(&signature));
+    assert_ok(writer_done(&w));
+    buf_done(&signature);
+}
+
+static void a_certificate_counts_where_it_was_agreed_and_holds(void **state)
+{
+    (void)state;
+    static const char plain[] = "ssh-ed25519", certified[] = "ssh-ed25519-cert-v01@openssh.com";
+    static const struct {
+        const char *agreed; /* and what the server says its key is */
+        bool is_shown, is_damaged, holds;
+    } rows[] = {
+        {certified, true, false, true},   {certified, true, true, false},
+        {certified, false, false, false}, /* the key alone */
+        {plain, true, false, false},      /* a certificate that nobody asked for */
+        {plain, false, false, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct duo d;
+        struct buf blob;
+        duo_init(&d);
+        certify(&d, &blob);
+        if (rows[i].is_damaged)
+            blob.data[blob.end - 1] ^= 1;
+        d.row.key_type = d.client_config.host_key = d.server_config.host_key = rows[i].agreed;
+        if (rows[i].is_shown)
+            d.row.blob = buf_slice(&blob);
+        transport_free(d.client);
+        transport_free(d.server);
+        d.client = transport_new(&d.client_config, 1);
+        d.server = transport_new(&d.server_config, 1);
+        transport_begin(d.client);
+        transport_begin(d.server);
+        duo_run(&d);
+        assert_int_equal(d.secured == 2, rows[i].holds);
+        assert_int_equal(transport_is_ended(d.client), !rows[i].holds);
+        if (rows[i].holds)
+            assert_true(slice_equal(transport_server_key(d.client), d.row.blob));
+        duo_done(&d);
+        buf_done(&blob);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +490,7 @@ int main(void)
         cmocka_unit_test(pings_in_a_rekey_are_held_up_to_a_bound),
         cmocka_unit_test(a_peer_that_does_not_read_its_pongs_is_ended),
         cmocka_unit_test(a_client_gets_nowhere_before_authentication),
+        cmocka_unit_test(a_certificate_counts_where_it_was_agreed_and_holds),
     };
     return RUN_TESTS(tests);
 }

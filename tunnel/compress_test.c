@@ -165,6 +165,43 @@ static void what_is_hostile_ends_the_connection(void **state)
     }
 }
 
+/* Noise, and every bit of a good packet turned: whatever comes out stays in its room. */
+static void no_bytes_leave_the_room(void **state)
+{
+    (void)state;
+    struct rng *rng = rng_new_seeded(6);
+    uint8_t text[600], packed[1024], noise[300];
+    size_t packed_len, n;
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (uint8_t)(i * i / 7);
+    void *z = compress_codec.pack_new();
+    assert_ok(
+        compress_codec.pack(z, slice_of(text, sizeof(text)), packed, sizeof(packed), &packed_len));
+    compress_codec.pack_free(z);
+    for (size_t i = 0; i < 8 * packed_len + 500; i++) {
+        struct slice from = slice_of(packed, packed_len);
+        uint8_t *room = mem_new(sizeof(text) + 1, 1); /* its end is its end, for a sanitizer */
+        bool is_flip = i < 8 * packed_len;
+        if (is_flip)
+            packed[i / 8] ^= (uint8_t)(1 << i % 8);
+        else
+            rng_bytes(rng, noise, sizeof(noise));
+        if (!is_flip)
+            from = slice_of(noise, 1 + i % sizeof(noise));
+        z = compress_codec.unpack_new();
+        for (int again = 0; again < 3; again++) {
+            enum err err = compress_codec.unpack(z, from, room, sizeof(text) + 1, &n);
+            assert_true(err == OK || err == ERR_FORMAT || err == ERR_LIMIT);
+            assert_true(n <= sizeof(text) + 1);
+        }
+        compress_codec.unpack_free(z);
+        mem_free(room);
+        if (is_flip)
+            packed[i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    rng_free(rng);
+}
+
 /* What does not shrink grows by less than the output keeps free for it. */
 static void noise_grows_by_less_than_the_slack(void **state)
 {
@@ -192,6 +229,7 @@ int main(void)
         cmocka_unit_test(payloads_arrive_packed_across_new_keys),
         cmocka_unit_test(much_from_little_comes_in_bounded_pieces),
         cmocka_unit_test(what_is_hostile_ends_the_connection),
+        cmocka_unit_test(no_bytes_leave_the_room),
         cmocka_unit_test(noise_grows_by_less_than_the_slack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
