@@ -272,10 +272,13 @@ static void on_link(void *owner, const struct link_event *e)
             link_reply(c->link, e->request, false, SLICE_NONE);
         break;
     case LINK_GLOBAL_REPLY:
-        if (!host_keys_update_reply(c, e) && forward_set_reply(&c->forwards, e))
+        if (!mux_master_reply(c, e) && !host_keys_update_reply(c, e) &&
+            forward_set_reply(&c->forwards, e))
             client_settled(c);
         break;
     case LINK_OPEN_REQUEST:
+        if (mux_master_takes(c, e))
+            break;
         if (slice_is(e->name, "forwarded-tcpip") ||
             slice_is(e->name, "forwarded-streamlocal@openssh.com"))
             forward_set_open(&c->forwards, e);
@@ -398,6 +401,21 @@ static void client_teardown(struct client *c)
     crypto_free(c->crypto);
 }
 
+/* -O proxy: a master has logged in already, and relays. */
+static void start_bare_link(struct client *c)
+{
+    int fd = c->request->proxy_fd;
+    struct link_config config = {
+        .loop = c->loop,
+        .transport = &c->transport,
+        .adopted = transport_new_bare(&c->transport, loop_now(c->loop)),
+        .event = on_link,
+        .owner = c,
+    };
+    c->identified = true;
+    c->link = link_new(&config, stream_new(c->loop, fd, fd, 0, NULL, NULL));
+}
+
 int client_run(const struct client_request *request)
 {
     struct client c = {.request = request, .options = request->options, .status = EXIT_FAILED};
@@ -407,15 +425,18 @@ int client_run(const struct client_request *request)
         return EXIT_FAILED;
     }
     c.rng = rng_new();
-    login_init(&c);
+    if (request->proxy_fd < 0)
+        login_init(&c);
     if (own_session_init(&c) != OK)
         c.ending = true;
     client_setup(&c);
     forward_set_bind(&c.forwards);
-    if (!c.ending) {
+    if (!c.ending && request->proxy_fd >= 0)
+        start_bare_link(&c);
+    else if (!c.ending)
         reach_begin(&c);
-        if (!c.ending || c.link)
-            loop_run(c.loop);
+    if (!c.ending || c.link) {
+        loop_run(c.loop);
     }
     int status = c.status;
     client_teardown(&c);

@@ -18,6 +18,7 @@ struct client_request {
     int ready_fd;             /* -f: told one byte when it may go to the background; -1: none */
     const char *control_path; /* ControlPath, NULL: none */
     bool is_master_only;      /* ControlPersist: no session of its own, ends when unused */
+    int proxy_fd;             /* -O proxy: a master relays what is said here; -1: none */
 };
 
 /* Runs to the end; the exit status. Makes its own loop: not before any fork. */

@@ -50,6 +50,7 @@ struct client {
     struct mux_master *mux;           /* NULL: the connection is not shared */
     struct loop_timer *persist_timer; /* ControlPersist, while nobody uses it */
     bool ends_when_idle;              /* -O stop */
+    uint64_t next_proxy_cookie;       /* mux_proxy.c's */
     int attempts_left;
     bool identified, ready, ending;
     bool is_down;    /* the link is: what a session still has to deliver is waited for */

@@ -32,6 +32,7 @@ enum verb {
     VERB_STOP,
     VERB_CONNINFO,
     VERB_CHANNELS,
+    VERB_PROXY,
 };
 static const struct {
     const char *name;
@@ -39,7 +40,7 @@ static const struct {
 } verbs[] = {
     {"check", VERB_CHECK},       {"forward", VERB_FORWARD}, {"cancel", VERB_CANCEL},
     {"exit", VERB_EXIT},         {"stop", VERB_STOP},       {"conninfo", VERB_CONNINFO},
-    {"channels", VERB_CHANNELS},
+    {"channels", VERB_CHANNELS}, {"proxy", VERB_PROXY},
 };
 
 struct mux_client {
@@ -59,6 +60,7 @@ struct mux_client {
     bool has_session, failed;
     bool has_status;
     int exit_status;
+    int proxy_fd;
     enum err result;
     int status;
 };
@@ -182,6 +184,9 @@ static void ask_main(struct mux_client *m)
     case VERB_CHANNELS:
         send_message(m, (struct mux_msg){.type = MUX_ASK_INFO, .text = slice_text("channels")});
         break;
+    case VERB_PROXY:
+        send_message(m, (struct mux_msg){.type = MUX_PROXY});
+        break;
     }
 }
 
@@ -265,6 +270,9 @@ static void on_main_answer(struct mux_client *m, const struct mux_msg *msg)
         session_is_there(m);
     } else if (msg->type == MUX_OK) {
         tell_done(m);
+    } else if (msg->type == MUX_PROXY_READY && m->verb == VERB_PROXY) {
+        m->proxy_fd = frames_release(m->frames);
+        finish(m, OK, EXIT_SUCCESS);
     } else if (msg->type == MUX_INFO) {
         fwrite(msg->text.ptr, 1, msg->text.len, stdout);
         finish(m, OK, EXIT_SUCCESS);
@@ -429,11 +437,12 @@ static void run(struct mux_client *m, int fd)
         log_debug("stdout: %s", strerror(errno));
 }
 
-enum err mux_client_run(const struct mux_client_request *request, int *status)
+enum err mux_client_run(const struct mux_client_request *request, int *status, int *proxy_fd)
 {
     struct mux_client m = {.request = request,
                            .options = request->run->options,
                            .result = ERR_AGAIN,
+                           .proxy_fd = -1,
                            .status = EXIT_FAILED};
     const char *path = request->run->control_path;
     int fd, error_number;
@@ -447,6 +456,7 @@ enum err mux_client_run(const struct mux_client_request *request, int *status)
         run(&m, fd);
         err = m.result;
         *status = m.status;
+        *proxy_fd = m.proxy_fd;
     } else if (error_number && request->run->args->mux_command) {
         log_error("Control socket connect(%s): %s", path, strerror(error_number));
     } else if (error_number) {

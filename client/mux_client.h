@@ -14,9 +14,11 @@ struct mux_client_request {
 
 /*
  * ERR_NOT_FOUND: no master (nothing was said, but with -O); ERR_DENIED: it would not (said): a
- * connection of one's own is next. OK: *status is the exit status.
+ * connection of one's own is next. OK: *status is the exit status; with -O proxy,
+ * where the master agreed, *proxy_fd is the socket through which all is to go (else it stays).
  */
-enum err mux_client_run(const struct mux_client_request *request, int *status) MUST_USE;
+enum err mux_client_run(const struct mux_client_request *request, int *status,
+                        int *proxy_fd) MUST_USE;
 
 /* Whether somebody listens at path; a dead socket is removed if may_remove. */
 bool mux_client_finds_master(const char *path, bool may_remove);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "client/internal.h"
 #include "client/mux_msg.h"
+#include "client/mux_proxy.h"
 #include "client/prompt.h"
 #include "client/status.h"
 #include "io/frames.h"
@@ -48,6 +49,7 @@ struct mux_conn {
     bool has_stdio;
     struct splice *splice;
     const struct forward *forward; /* whose answer it waits for */
+    struct mux_proxy *proxy;       /* it speaks the connection protocol now */
 };
 
 /* ---- answers ---- */
@@ -100,6 +102,7 @@ static void conn_drop(struct mux_conn *n)
         child_forget(n->asking);
     }
     close_fds(n);
+    mux_proxy_free(n->proxy);
     frames_close(n->frames);
     buf_done(&n->ask);
     list_remove(&n->link);
@@ -360,6 +363,44 @@ static void tell_info(struct mux_conn *n, const struct mux_msg *m)
         refuse(n, m->request, "no such information");
 }
 
+static void on_proxy_ended(void *owner)
+{
+    end_conn(owner);
+}
+
+static void start_proxy(struct mux_conn *n, uint32_t request)
+{
+    struct client *c = n->master->client;
+    if (n->session || n->splice || n->has_stdio || n->is_kept) {
+        refuse(n, request, "Multiple sessions not supported");
+        return;
+    }
+    answer(n, (struct mux_msg){.type = MUX_PROXY_READY, .request = request});
+    n->proxy = mux_proxy_new(c, frames_release(n->frames), on_proxy_ended, n);
+}
+
+bool mux_master_reply(struct client *c, const struct link_event *e)
+{
+    if (!c->mux)
+        return false;
+    LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
+        if (n->proxy && mux_proxy_reply(n->proxy, e))
+            return true;
+    }
+    return false;
+}
+
+bool mux_master_takes(struct client *c, const struct link_event *e)
+{
+    if (!c->mux)
+        return false;
+    LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
+        if (n->proxy && mux_proxy_takes(n->proxy, e))
+            return true;
+    }
+    return false;
+}
+
 /* What a request needs before it is served: descriptors, and a person's yes to a question. */
 static size_t fds_of(enum mux_type type)
 {
@@ -370,8 +411,8 @@ static bool must_ask(const struct client *c, enum mux_type type)
 {
     bool asks =
         c->options->control_master == CONTROL_ASK || c->options->control_master == CONTROL_AUTO_ASK;
-    return asks && (fds_of(type) || type == MUX_OPEN_FORWARD || type == MUX_TERMINATE ||
-                    type == MUX_STOP_LISTENING);
+    return asks && (fds_of(type) || type == MUX_OPEN_FORWARD || type == MUX_PROXY ||
+                    type == MUX_TERMINATE || type == MUX_STOP_LISTENING);
 }
 
 static void serve(struct mux_conn *n, const struct mux_msg *m)
@@ -406,7 +447,7 @@ static void serve(struct mux_conn *n, const struct mux_msg *m)
         tell_info(n, m);
         break;
     case MUX_PROXY:
-        refuse(n, m->request, "proxy mode is not offered");
+        start_proxy(n, m->request);
         break;
     case MUX_HELLO:
     case MUX_OK:

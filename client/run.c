@@ -12,7 +12,15 @@
 static bool through_master(const struct client_request *request, bool forwards_done, int *status)
 {
     struct mux_client_request mux = {.run = request, .forwards_done = forwards_done};
-    return mux_client_run(&mux, status) == OK;
+    int proxy_fd = -1;
+    if (mux_client_run(&mux, status, &proxy_fd) != OK)
+        return false;
+    if (proxy_fd >= 0) {
+        struct client_request own = *request;
+        own.proxy_fd = proxy_fd;
+        *status = client_run(&own);
+    }
+    return true;
 }
 
 static int connect_or_share(const struct client_request *request)
@@ -78,8 +86,12 @@ static int run_with_path(struct client_request *request)
 
 int run_adit(const struct args *a, const struct client_options *o, const struct client_facts *facts)
 {
-    struct client_request request = {
-        .args = a, .options = o, .home = facts->home, .facts = facts, .ready_fd = -1};
+    struct client_request request = {.args = a,
+                                     .options = o,
+                                     .home = facts->home,
+                                     .facts = facts,
+                                     .ready_fd = -1,
+                                     .proxy_fd = -1};
     bool has_path = o->control_path && strcmp(o->control_path, "none") != 0;
     if (a->mux_command && !has_path) {
         log_error("No ControlPath specified for \"-O\" command");

@@ -177,9 +177,9 @@ void channel_send_request(struct channel *ch, const char *type, bool want_reply,
 
 void channel_reply(struct channel *ch, bool success)
 {
-    if (!ch->reply_owed)
+    if (!ch->replies_owed)
         return;
-    ch->reply_owed = false;
+    ch->replies_owed--;
     if (ch->sending != HALF_CLOSED)
         send_plain(ch, success ? SSH_MSG_CHANNEL_SUCCESS : SSH_MSG_CHANNEL_FAILURE);
 }

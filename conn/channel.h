@@ -53,7 +53,7 @@ enum err channel_send_stderr(struct channel *ch, struct slice data) MUST_USE;
 void channel_send_eof(struct channel *ch);
 /* Queues a CHANNEL_REQUEST. With want_reply a CONN_CHANNEL_REPLY comes, in order. */
 void channel_send_request(struct channel *ch, const char *type, bool want_reply, struct slice body);
-/* Answers a CONN_CHANNEL_REQUEST that wants a reply; before the next one is taken. */
+/* Answers the oldest CONN_CHANNEL_REQUEST that wants a reply and has none (RFC 4254 4). */
 void channel_reply(struct channel *ch, bool success);
 
 /* ---- receiving ---- */

@@ -18,6 +18,7 @@ static const char window_overflow[] = "a window beyond 2^32-1 (RFC 4254 5.2)";
 static const char bad_order[] = "a channel message out of order (RFC 4254 5)";
 static const char too_many_replies[] = "replies to global requests that were never made";
 static const char too_many_requests[] = "too many global requests waiting for an answer";
+static const char too_many_asked[] = "too many channel requests waiting for an answer";
 static const char bad_max_packet[] = "a maximum packet size of 0 (RFC 4254 5.1)";
 static const char flooded[] = "the peer provokes more replies than it reads";
 static const char unasked_reply[] = "a reply to a channel request that was never made";
@@ -485,7 +486,8 @@ static enum err on_channel_request(struct conn *c, struct slice payload, struct 
         return OK;
     if (ch->receiving == HALF_CLOSED)
         return broken(c, ERR_PROTOCOL, bad_order);
-    ch->reply_owed = m.want_reply;
+    if (m.want_reply && ++ch->replies_owed > OWED_MAX)
+        return broken(c, ERR_LIMIT, too_many_asked);
     if (ch->is_released) {
         channel_reply(ch, false);
         return OK;

@@ -34,7 +34,7 @@ enum conn_event_kind {
     CONN_WINDOW,          /* channel: the send window opened (it was 0) */
     CONN_EOF,             /* channel */
     CONN_CLOSED,          /* channel: the peer closed; channel_close is due when all is drained */
-    CONN_CHANNEL_REQUEST, /* channel, name, body, want_reply: channel_reply before going on */
+    CONN_CHANNEL_REQUEST, /* channel, name, body, want_reply: channel_reply, in order, any time */
     CONN_CHANNEL_REPLY,   /* channel, success */
 };
 /* Slices borrow from the payload. */

@@ -526,6 +526,28 @@ static void channel_requests_are_answered_and_unasked_replies_refused(void **sta
     bed_done(&b);
 }
 
+static void channel_requests_may_be_answered_later_in_order_and_are_bounded(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b, NULL);
+    struct channel *ch = live(&b, 0);
+    for (int i = 0; i < 256; i++)
+        assert_ok(recv_request(&b, 0, true));
+    channel_reply(ch, false);
+    assert_int_equal(sent(&b), SSH_MSG_CHANNEL_FAILURE);
+    for (int i = 0; i < 255; i++) {
+        channel_reply(ch, true);
+        assert_int_equal(sent(&b), SSH_MSG_CHANNEL_SUCCESS);
+    }
+    channel_reply(ch, true);
+    assert_int_equal(sent(&b), 0);
+    for (int i = 0; i < 256; i++)
+        assert_ok(recv_request(&b, 0, true));
+    assert_int_equal(recv_request(&b, 0, true), ERR_LIMIT);
+    bed_done(&b);
+}
+
 static void a_peer_that_provokes_and_does_not_read_is_ended(void **state)
 {
     (void)state;
@@ -736,6 +758,7 @@ int main(void)
         cmocka_unit_test(a_failed_open_is_told_and_freed),
         cmocka_unit_test(a_confirmation_comes_once),
         cmocka_unit_test(channel_requests_are_answered_and_unasked_replies_refused),
+        cmocka_unit_test(channel_requests_may_be_answered_later_in_order_and_are_bounded),
         cmocka_unit_test(a_peer_that_provokes_and_does_not_read_is_ended),
         cmocka_unit_test(any_sequence_is_survived_within_the_cap),
     };

@@ -30,7 +30,7 @@ struct channel {
     uint32_t peer_max_packet;
     struct recv_window recv_window;
     uint32_t replies_due; /* to requests of ours */
-    bool reply_owed;      /* to a request of the peer's */
+    unsigned replies_owed; /* to requests of the peer's */
     char type[CHANNEL_TYPE_MAX];
     uint64_t moved;                    /* bytes of data, both ways */
     uint64_t idle_moved, idle_from_ms; /* since when nothing moved; 0: nobody has looked yet */

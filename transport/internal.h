@@ -37,6 +37,7 @@
 /* One direction. cipher NULL: plain text, before the first NEWKEYS. */
 struct packet_state {
     struct cipher *cipher;
+    bool is_bare; /* between processes: no padding, no keys, no end of them (PROTOCOL.mux 9) */
     uint32_t sequence;
     uint64_t packets; /* since these keys came into use */
     uint64_t bytes;

@@ -291,6 +291,40 @@ static void a_number_never_repeats_under_the_same_keys(void **state)
     for_each(*state, check_worn);
 }
 
+/* PROTOCOL.mux 9: a length, a 0, the payload; short ones are filled up, as OpenSSH wants them. */
+static void bare_packets_have_no_padding(void **state)
+{
+    static const uint8_t wire[] = {0, 0, 0, 6, 0, SSH_MSG_CHANNEL_EOF, 0, 0, 0, 9};
+    static const uint8_t success[] = {0, 0, 0, 5, 3, SSH_MSG_REQUEST_SUCCESS};
+    static const uint8_t bad[][5] = {{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff, 0}};
+    struct fixture *f = *state;
+    struct packet_state send = {.is_bare = true}, recv = {.is_bare = true};
+    struct slice payload;
+    struct fault fault;
+    struct buf in;
+    uint8_t out[32] = {[PACKET_HEAD] = SSH_MSG_CHANNEL_EOF, [PACKET_HEAD + 4] = 9};
+    buf_init(&in, INPUT_MAX);
+    assert_ok(packet_seal(&send, f->rng, out, 5));
+    assert_int_equal(packet_wire_len(&send, 5), sizeof(wire));
+    assert_memory_equal(out, wire, sizeof(wire));
+    out[PACKET_HEAD] = SSH_MSG_REQUEST_SUCCESS;
+    assert_ok(packet_seal(&send, f->rng, out, 1));
+    assert_memory_equal(out, success, sizeof(success));
+    assert_int_equal(packet_wire_len(&send, 1), 9);
+    assert_ok(buf_append(&in, out, 9));
+    assert_ok(buf_append(&in, wire, sizeof(wire)));
+    assert_ok(packet_open(&recv, &in, PACKET_LENGTH_MAX, &payload, &fault));
+    assert_int_equal(payload.len, 1);
+    assert_ok(packet_open(&recv, &in, PACKET_LENGTH_MAX, &payload, &fault));
+    assert_memory_equal(payload.ptr, wire + PACKET_HEAD, 5);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        buf_clear(&in);
+        assert_ok(buf_append(&in, bad[i], sizeof(bad[i])));
+        assert_int_equal(packet_open(&recv, &in, PACKET_LENGTH_MAX, &payload, &fault), ERR_FORMAT);
+    }
+    buf_done(&in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +333,7 @@ int main(void)
         cmocka_unit_test(paddings_that_do_not_fit_are_refused),
         cmocka_unit_test(packets_go_round_byte_by_byte),
         cmocka_unit_test(a_number_never_repeats_under_the_same_keys),
+        cmocka_unit_test(bare_packets_have_no_padding),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -35,6 +35,18 @@ struct transport *transport_new(const struct transport_config *config, uint64_t 
     return t;
 }
 
+struct transport *transport_new_bare(const struct transport_config *config, uint64_t now_ms)
+{
+    static const char none[] = "none";
+    struct transport *t = transport_new(config, now_ms);
+    t->send.is_bare = t->recv.is_bare = true;
+    t->ident = IDENT_DONE;
+    t->send_secured = t->recv_secured = true;
+    t->names = (struct transport_names){none, none, none, none, none, none, none, none};
+    transport_set_authenticated(t);
+    return t;
+}
+
 void transport_set_codec(struct transport *t, const struct transport_codec *codec)
 {
     t->packing.codec = codec;
@@ -416,7 +428,10 @@ static bool take_packet(struct transport *t, struct transport_event *event)
         own_message(t, payload, event);
         break;
     case MESSAGE_TO_KEX:
-        kex_message(t, number, payload, sequence);
+        if (t->recv.is_bare)
+            transport_fail(t, ERR_PROTOCOL, SSH_DISCONNECT_PROTOCOL_ERROR, illegal);
+        else
+            kex_message(t, number, payload, sequence);
         break;
     case MESSAGE_TO_AUTH:
     case MESSAGE_TO_CONN:
@@ -561,7 +576,7 @@ static void send_disconnect(struct transport *t, uint32_t reason, const char *te
     struct buf payload;
     struct writer w;
     struct msg_disconnect m = {reason, slice_text(text)};
-    if (t->ident != IDENT_DONE)
+    if (t->ident != IDENT_DONE || t->send.is_bare)
         return;
     buf_init(&payload, MSG_TEXT_MAX + 64);
     writer_init(&w, &payload);

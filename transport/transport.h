@@ -72,6 +72,13 @@ struct transport_config {
 
 /* now_ms: of the monotonic clock that all later calls use. */
 struct transport *transport_new(const struct transport_config *config, uint64_t now_ms) MUST_USE;
+/*
+ * One that carries the connection protocol between two processes of the same user, without
+ * identification, keys or login, from its first byte on (OpenSSH's PROTOCOL.mux 9). Of config, role
+ * and rng count. It never says DISCONNECT: closing the stream is the end.
+ */
+struct transport *transport_new_bare(const struct transport_config *config,
+                                     uint64_t now_ms) MUST_USE;
 /* Before authentication succeeds, if compression other than "none" may have been agreed. */
 void transport_set_codec(struct transport *t, const struct transport_codec *codec);
 /* Puts our identification and KEXINIT into the output; not after transport_import. */

@@ -138,8 +138,15 @@ static void on_dialled(void *owner, const struct dial_result *result)
     mem_free(d);
 }
 
+/* Also before the answer is here: a master of OpenSSH's gives none to who goes through it. */
+static bool is_expected(const struct forward *f)
+{
+    return forward_spec_is_remote(&f->spec) &&
+           (f->state == FORWARD_ACTIVE || f->state == FORWARD_ASKED);
+}
+
 /*
- * The pair (address, port) among our own confirmed forwards. Without an address of ours any text is
+ * The pair (address, port) among our own forwards. Without an address of ours any text is
  * the server's own affair (OpenSSH does the same); port 0 comes from peers that forget which port
  * they chose, and is taken if it can mean one forward only.
  */
@@ -148,7 +155,7 @@ static struct forward *find(struct forward_set *set, const struct body_tcpip_ope
     struct forward *zero = NULL;
     size_t zeros = 0;
     LIST_FOR (f, &set->forwards, struct forward, item) {
-        if (f->state != FORWARD_ACTIVE || !forward_spec_is_remote(&f->spec) || f->spec.listen.path)
+        if (!is_expected(f) || f->spec.listen.path)
             continue;
         bool address = !f->spec.listen.has_address || slice_is(b->address, wire_address(f));
         if (address && f->port == b->port)
@@ -164,8 +171,7 @@ static struct forward *find(struct forward_set *set, const struct body_tcpip_ope
 static struct forward *find_path(struct forward_set *set, struct slice path)
 {
     LIST_FOR (f, &set->forwards, struct forward, item) {
-        if (f->state == FORWARD_ACTIVE && forward_spec_is_remote(&f->spec) && f->spec.listen.path &&
-            slice_is(path, f->spec.listen.path))
+        if (is_expected(f) && f->spec.listen.path && slice_is(path, f->spec.listen.path))
             return f;
     }
     return NULL;

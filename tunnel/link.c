@@ -502,6 +502,10 @@ static void channel_event(struct link *l, const struct conn_event *e)
             ops->closed(u);
         break;
     case CONN_CHANNEL_REQUEST: {
+        if (ops->request_later) {
+            ops->request_later(u, e->name, e->body, e->want_reply);
+            break;
+        }
         bool success = ops->request && ops->request(u, e->name, e->body);
         if (e->want_reply && u->channel)
             channel_reply(u->channel, success);

@@ -34,6 +34,9 @@ struct channel_ops {
     void (*closed)(struct channel_user *u);
     /* True: success, if the peer wants a reply. */
     bool (*request)(struct channel_user *u, struct slice type, struct slice body);
+    /* In its place, for who answers later: channel_reply, in order, to those that want one. */
+    void (*request_later)(struct channel_user *u, struct slice type, struct slice body,
+                          bool want_reply);
     void (*reply)(struct channel_user *u, bool success);
     /* The link is dead: the channel is gone already; the user frees itself. Last event. */
     void (*lost)(struct channel_user *u);

@@ -155,6 +155,40 @@ def test_w_joins_the_standard_streams(shared):
     assert dead.returncode == 255
 
 
+def test_proxy_mode_runs_whole_sessions(shared):
+    """The client speaks the connection protocol itself, and the master relays."""
+    data = seeded_bytes(32, 5 << 20)
+    for status in (0, 44):
+        assert shared.run("exit %d" % status, options=("-O", "proxy")).returncode == status
+    done = shared.run("cat; echo err >&2; exit 7", options=("-q", "-O", "proxy"), given=data)
+    assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
+    assert (done.stderr, done.returncode) == (b"err\n", 7)
+    assert shared.run("true").returncode == 0
+
+
+def test_proxy_mode_has_forwards_of_its_own(shared):
+    port, back, target = free_port(), free_port(), shared.bed.echo().port
+    argv = [shared.client] + shared.words() + ["-O", "proxy", "-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, target)]
+    argv += ["-R", "127.0.0.1:%d:127.0.0.1:%d" % (back, target), shared.bed.login(shared.server)]
+    process = shared.bed.run(argv)
+
+    def is_open(where):
+        try:
+            socket.create_connection(("127.0.0.1", where), 5).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    for listen in (port, back):
+        until(lambda: is_open(listen), lambda: "the listener; it says " + process.err)
+        with connect(listen) as s:
+            s.sendall(b"relayed")
+            assert s.recv(10) == b"relayed"
+    process.signal(signal.SIGTERM)
+    process.wait()
+    assert shared.run("true").returncode == 0
+
+
 def test_stop_lets_what_runs_end(shared):
     argv = [shared.client] + shared.words() + [shared.bed.login(shared.server), "echo on; read x; exit 5"]
     process = shared.bed.run(argv, stdin=subprocess.PIPE)
