@@ -29,7 +29,7 @@ struct channel {
     uint32_t peak_window; /* the largest send_window seen */
     uint32_t peer_max_packet;
     struct recv_window recv_window;
-    uint32_t replies_due; /* to requests of ours */
+    uint32_t replies_due;  /* to requests of ours */
     unsigned replies_owed; /* to requests of the peer's */
     char type[CHANNEL_TYPE_MAX];
     uint64_t moved;                    /* bytes of data, both ways */

@@ -296,7 +296,7 @@ static void bare_packets_have_no_padding(void **state)
 {
     static const uint8_t wire[] = {0, 0, 0, 6, 0, SSH_MSG_CHANNEL_EOF, 0, 0, 0, 9};
     static const uint8_t success[] = {0, 0, 0, 5, 3, SSH_MSG_REQUEST_SUCCESS};
-    static const uint8_t bad[][5] = {{0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff, 0}};
+    static const uint8_t bad[][5] = {{0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff, 0}};
     struct fixture *f = *state;
     struct packet_state send = {.is_bare = true}, recv = {.is_bare = true};
     struct slice payload;
