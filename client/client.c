@@ -49,7 +49,7 @@ static void on_signal(void *owner, int signal_number)
 
 void client_settled(struct client *c)
 {
-    if (c->ready || c->ending || !link_is_up(c->link))
+    if (c->ready || c->ending || !c->has_begun || !link_is_up(c->link))
         return;
     bool wait = c->options->exit_on_forward_failure;
     if (wait && (c->tun_asked || !forward_set_is_settled(&c->forwards)))
@@ -59,6 +59,13 @@ void client_settled(struct client *c)
         return;
     background_leave(c->request->ready_fd);
     client_look_for_end(c);
+}
+
+void client_begun(struct client *c)
+{
+    /* Not before: -f gives the standard descriptors away, and who waits looks for the master. */
+    c->has_begun = !own_session_is_waiting(c);
+    client_settled(c);
 }
 
 /* ---- forwards ---- */
@@ -141,7 +148,7 @@ static void on_up(struct client *c)
         start_stdio(c);
     else
         own_session_start(c);
-    client_settled(c);
+    client_begun(c);
 }
 
 static bool has_sessions(const struct client *c)

@@ -53,6 +53,7 @@ struct client {
     uint64_t next_proxy_cookie;       /* mux_proxy.c's */
     int attempts_left;
     bool identified, ready, ending;
+    bool has_begun;  /* all that the run is for is on its way: -f may settle */
     bool is_down;    /* the link is: what a session still has to deliver is waited for */
     bool stdio_done; /* -W: both directions have ended here */
     int status;
@@ -64,6 +65,8 @@ struct client {
 void client_finish(struct client *c, int status);
 /* The way is there: takes over the descriptors (the same number for a socket). */
 void client_start_link(struct client *c, int read_fd, int write_fd);
+/* The session has its descriptors, and a master listens. */
+void client_begun(struct client *c);
 /* -f: goes to the background, once all that was asked for is settled. */
 void client_settled(struct client *c);
 /* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */

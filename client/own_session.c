@@ -340,6 +340,7 @@ static void on_local_command(void *owner, int status, int signal_number UNUSED)
         log_debug("LocalCommand ended with status %d", status);
     if (c->own->is_due && link_is_up(c->link))
         open_session(c);
+    client_begun(c);
 }
 
 /* By the user's shell; the session waits for its end (ssh_config(5)). */
@@ -409,6 +410,11 @@ bool own_session_is_over(const struct client *c, int *status)
 {
     *status = c->own->status;
     return c->own->is_over;
+}
+
+bool own_session_is_waiting(const struct client *c)
+{
+    return c->own->local_command != NULL;
 }
 
 void own_session_cut(struct client *c)

@@ -15,6 +15,8 @@ enum err own_session_init(struct client *c) MUST_USE;
 void own_session_done(struct client *c);
 /* The link is up: LocalCommand, then the session, if one is wanted. */
 void own_session_start(struct client *c);
+/* LocalCommand runs, and the session waits for it. */
+bool own_session_is_waiting(const struct client *c);
 /* It was wanted, and has ended with *status; the run ends when no channel is left. */
 bool own_session_is_over(const struct client *c, int *status);
 /* Ends it without waiting for what it has not delivered yet. */
