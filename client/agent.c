@@ -1,6 +1,7 @@
 /* Talking to ssh-agent. */
 #include "client/agent.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "crypto/keyfile.h"
@@ -47,12 +48,40 @@ void agent_free(struct agent *a)
     mem_free(a);
 }
 
+/*
+ * A handler of ours would only tell a loop that does not turn meanwhile: while we wait for an agent
+ * ^C ends the process, as it does ssh. What is ignored stays so.
+ */
+struct signals {
+    struct sigaction before[3];
+};
+static const int signals_that_end[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void signals_let_through(struct signals *s)
+{
+    static const struct sigaction plain = {.sa_handler = SIG_DFL};
+    for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++) {
+        (void)sigaction(signals_that_end[i], NULL, &s->before[i]);
+        if (s->before[i].sa_handler != SIG_IGN)
+            (void)sigaction(signals_that_end[i], &plain, NULL);
+    }
+}
+
+static void signals_put_back(const struct signals *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)
+        (void)sigaction(signals_that_end[i], &s->before[i], NULL);
+}
+
 /* request: without its length. The answer ends up in a->message. */
 static enum err ask(struct agent *a, struct slice request, unsigned timeout_ms)
 {
+    struct signals signals;
     if (a->fd < 0)
         return ERR_EOF;
+    signals_let_through(&signals);
     enum err err = frame_ask(a->fd, request, timeout_ms, &a->message);
+    signals_put_back(&signals);
     if (err != OK) {
         /* A late answer would be taken for that to the next question. */
         close(a->fd);

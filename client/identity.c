@@ -164,8 +164,8 @@ static bool is_of_use(const struct identity_list *list, const struct identity_re
         return true;
     if (id->cert && !id->path)
         log_error("Certificate %s: no key file and no agent has its private key.", id->name);
-    else if (q->is_explicit || id->path)
-        log_error("Load key \"%s\": %s.", id->name,
+    else
+        log_write(q->is_explicit ? LOG_ERROR : LOG_DEBUG1, "Load key \"%s\": %s.", id->name,
                   identity_why_unusable(id->path ? id->trouble : ERR_NOT_FOUND));
     return false;
 }

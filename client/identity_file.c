@@ -72,14 +72,18 @@ static bool public_file(const struct crypto *c, const char *path, struct pubkey 
     return is_good;
 }
 
-/* KEY.pub beside a private file that does not say what its public half is. */
+/* Beside a private file that does not say what its public half is: KEY.pub, or what certifies it.
+ */
 static struct pubkey *public_beside(const struct crypto *c, const char *path)
 {
-    CLEANUP(mem_cleanup) char *beside = mem_printf("%s.pub", path);
-    struct pubkey *key;
-    struct cert *cert;
-    (void)public_file(c, beside, &key, &cert);
-    cert_free(cert);
+    static const char *const ends[] = {".pub", "-cert.pub"};
+    struct pubkey *key = NULL;
+    for (size_t i = 0; !key && i < ARRAY_LEN(ends); i++) {
+        CLEANUP(mem_cleanup) char *beside = mem_printf("%s%s", path, ends[i]);
+        struct cert *cert;
+        (void)public_file(c, beside, &key, &cert);
+        cert_free(cert);
+    }
     return key;
 }
 

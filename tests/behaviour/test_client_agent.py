@@ -2,8 +2,10 @@
 lent to the other side; at OpenSSH's sshd and at aditd alike.
 """
 
+import base64
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -341,6 +343,20 @@ def test_the_agent_hears_first_through_which_host_it_is_asked(bed, server_name):
     bind, asked = listener.first
     assert bind[0] == 27 and b"session-bind@openssh.com" in bind and bind[-1] == 1
     assert asked[0] == 11
+
+
+def test_an_interrupt_ends_the_wait_for_an_agent_that_does_not_sign(bed):
+    """It may be asking its owner, who is not there: that may take two minutes."""
+    key = make_key(bed, "id_a")
+    blob = base64.b64decode(public(key).split()[1])
+    one = frame(b"\x0c" + struct.pack(">I", 1) + frame(blob) + frame(b"mine"))
+    listener = Listener(bed, lambda m: {27: frame(b"\x05"), 11: one}.get(m[0], b""))
+    server = key_server(bed, "sshd", key)
+    os.unlink(key)
+    adit = bed.run(argv(bed, server, "-N"), name="adit", env=dict(bed.env, SSH_AUTH_SOCK=listener.path))
+    until(lambda: [m for m in listener.first if m[0] == 13], "the question to sign")
+    adit.signal(signal.SIGINT)
+    assert adit.wait(within_s=5) == -signal.SIGINT
 
 
 @pytest.mark.parametrize("answer", [b"\xff\xff\xff\xff", b"\0\4\0\1"])

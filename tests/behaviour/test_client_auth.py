@@ -301,6 +301,15 @@ def test_a_certificate_of_an_encrypted_key_without_pub(bed, authority):
     assert len(askpass.asked) == 1
 
 
+def test_a_certificate_tells_the_public_half_of_an_encrypted_pem_key(bed, authority):
+    key = encrypted(bed, "id_a", "ecdsa", "-m", "PEM")
+    certify(authority, key, "-n", USER)
+    os.unlink(str(key) + ".pub")
+    askpass = Askpass(bed, "open sesame")
+    cert_server(bed, "sshd", authority).lets_in("-i", key, "-o", "IdentitiesOnly=yes", askpass=askpass)
+    assert len(askpass.asked) == 1
+
+
 def test_a_certificate_whose_key_nobody_has_is_told(bed, authority):
     key, other = make_key(bed, "id_a"), make_key(bed, "id_b")
     certificate = certify(authority, key, "-n", USER)
