@@ -6,6 +6,7 @@
 #   make test-quick      unit and pair tests of the build that is there
 #   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
 #   make regress          OpenSSH's own suite against aditd (root; Debian's openssh-tests)
+#   make table           each row of doc/ssh_config.md is taken out once, and its test must notice
 #   make ci-full         what takes longer: valgrind, fuzzing, static checks
 #   make install PREFIX=/usr/local DESTDIR=
 #   make format, make clean
@@ -44,6 +45,11 @@ regress:
 	@ninja -C $(BUILD) --quiet
 	@tools/regress
 
+table:
+	@tools/bootstrap test
+	@ninja -C $(BUILD) --quiet
+	@tools/check_rows
+
 ci-full:
 	@tools/bootstrap full
 	@tools/test full
@@ -59,4 +65,4 @@ format:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
 
-.PHONY: all try test test-quick interop-full regress ci-full install format clean
+.PHONY: all try test test-quick interop-full regress table ci-full install format clean

@@ -235,14 +235,16 @@ static enum err read_line(struct reader *r, const struct line *line, const struc
                           unsigned depth, bool is_outer_active, bool *is_active)
 {
     bool matches;
-    if (strcasecmp(line->keyword, "Host") == 0) {
+    const struct option_row *row = option_find(OPTION_CLIENT, line->keyword);
+    const char *block = row != NULL && row->type == OPTION_BLOCK ? row->name : "";
+    if (strcmp(block, "Host") == 0) {
         TRY(read_host_line(r, line, place, &matches));
         *is_active = is_outer_active && matches;
         return OK;
     }
-    if (strcasecmp(line->keyword, "Match") == 0)
+    if (strcmp(block, "Match") == 0)
         return ssh_match_line(&r->question, line, place, is_outer_active, is_active);
-    if (strcasecmp(line->keyword, "Include") == 0)
+    if (strcmp(block, "Include") == 0)
         return read_include(r, line, place, depth, *is_active);
     /* Notes come once, and for lines that apply; errors always. */
     struct report *report = *is_active && !r->question.is_final_pass ? r->report : &r->scratch;
