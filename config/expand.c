@@ -103,7 +103,8 @@ static enum err put_home(const char **text, const struct expand_facts *facts, st
 static enum err expand_all(const char *text, const struct expand_facts *facts, struct buf *out,
                            struct expand_fault *fault)
 {
-    if (text[0] == '~')
+    /* A command's ~ is the shell's. */
+    if (text[0] == '~' && (facts->home || facts->user_home || facts->has_tilde))
         TRY(put_home(&text, facts, out, fault));
     while (*text != '\0') {
         size_t plain = strcspn(text, "%$");
