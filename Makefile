@@ -5,7 +5,7 @@
 #   make test            every test; the last line says how many passed
 #   make test-quick      unit and pair tests of the build that is there
 #   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
-#   make regress          OpenSSH's own suite against aditd (root; Debian's openssh-tests)
+#   make regress          OpenSSH's own suite with adit, with aditd, and with both (root; openssh-tests)
 #   make table           each row of doc/ssh_config.md is taken out once, and its test must notice
 #   make ci-full         what takes longer: valgrind, fuzzing, static checks
 #   make install PREFIX=/usr/local DESTDIR=

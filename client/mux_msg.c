@@ -116,7 +116,7 @@ static void read_field(struct reader *r, char field, struct mux_msg *m)
         read_forward(r, m);
         break;
     default:
-        CHECK(!"a letter of the table");
+        CHECK(false); /* a letter of the table */
     }
 }
 
@@ -186,7 +186,7 @@ static void write_field(struct writer *w, char field, const struct mux_msg *m)
         write_forward(w, m);
         break;
     default:
-        CHECK(!"a letter of the table");
+        CHECK(false); /* a letter of the table */
     }
 }
 
