@@ -25,6 +25,12 @@ static void choose_tty(const struct client_options *o, bool is_terminal, struct 
     out->tty_was_denied = true;
 }
 
+static bool has_forwards(const struct client_options *o)
+{
+    return o->local_forwards.count || o->remote_forwards.count || o->dynamic_forwards.count ||
+           o->tunnel != TUNNEL_NO;
+}
+
 enum err session_choose(const struct args *a, const struct client_options *o, bool is_terminal,
                         struct session_choice *out, const char **fault)
 {
@@ -44,6 +50,9 @@ enum err session_choose(const struct args *a, const struct client_options *o, bo
         *fault = "You must specify a subsystem to invoke.";
         return ERR_CONFIG;
     }
+    /* In the background nobody types into a shell: what is left are the forwards. */
+    if (o->fork_after_authentication && !out->command && has_forwards(o))
+        return OK;
     if (o->fork_after_authentication && !out->command) {
         *fault = "Cannot fork into background without a command to execute.";
         return ERR_CONFIG;
