@@ -277,14 +277,20 @@ def state_of(pid):
 
 
 class Target:
-    """A TCP service on a thread: what serve(connection) does with each visitor."""
+    """A service on a thread, at an address or a path: what serve(connection) does with each visitor."""
 
     def __init__(self, serve, address="127.0.0.1", port=None, backlog=512):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.listener = socket.socket(family, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.port = port or free_port()
-        self.listener.bind((address, self.port))
+        if address.startswith("/"):
+            self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.port, self.where = None, address
+            self.listener.bind(address)
+        else:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self.listener = socket.socket(family, socket.SOCK_STREAM)
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.port = port or free_port()
+            self.where = "%s:%d" % (address, self.port)
+            self.listener.bind((address, self.port))
         self.listener.listen(backlog)
         self.serve = serve
         self.visits = []
@@ -396,27 +402,32 @@ class BothWays:
         self.results.append(box["got"])
 
 
-def exchange(address, total, down_seed=7, up_seed=11, within_s=120):
+def exchange(address, total, **more):
     """Opposite of BothWays: sends and receives at once, checks what came, gives what was sent."""
     with connect(address) as s:
-        s.settimeout(within_s)
-        box = {}
+        return exchange_over(s, total, **more)
 
-        def read():
-            try:
-                box["got"] = receive_digest(s)
-            except OSError as e:
-                box["error"] = e
 
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        sent = send_stream(s, up_seed, total)
-        s.shutdown(socket.SHUT_WR)
-        reader.join(within_s)
-        assert "error" not in box, "receiving failed: %s" % box["error"]
-        assert "got" in box, "the peer did not end its stream within %.0f s" % within_s
-        assert box["got"] == (stream_digest(down_seed, total), total), "received other bytes than sent"
-        return sent
+def exchange_over(s, total, down_seed=7, up_seed=11, within_s=120):
+    """exchange() over what is connected already; it stays the caller's."""
+    s.settimeout(within_s)
+    box = {}
+
+    def read():
+        try:
+            box["got"] = receive_digest(s)
+        except OSError as e:
+            box["error"] = e
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    sent = send_stream(s, up_seed, total)
+    s.shutdown(socket.SHUT_WR)
+    reader.join(within_s)
+    assert "error" not in box, "receiving failed: %s" % box["error"]
+    assert "got" in box, "the peer did not end its stream within %.0f s" % within_s
+    assert box["got"] == (stream_digest(down_seed, total), total), "received other bytes than sent"
+    return sent
 
 
 def connect(address, within_s=WAIT_S):

@@ -12,6 +12,7 @@ import bed as b
 
 DBCLIENT, PLINK, DROPBEAR = "/usr/bin/dbclient", "/usr/bin/plink", "/usr/sbin/dropbear"
 PARAMIKO = str(b.ROOT / "tests" / "interop" / "paramiko_client.py")
+PARAMIKO_SERVER = str(b.ROOT / "tests" / "interop" / "paramiko_server.py")
 
 
 class Place:
@@ -103,9 +104,20 @@ def start_dropbear(bed, place, host_kind="ed25519"):
     return server
 
 
+def start_paramiko_server(bed, place):
+    port = b.free_port()
+    argv = ["/usr/bin/python3", PARAMIKO_SERVER, place.address, str(port)]
+    argv += [bed.keys.host(), str(bed.keys.authorized)]
+    process = bed.run(argv, name="paramiko", netns=place.right)
+    b.wait_listen(process, port, place.right)
+    return b.Server(process, port, "ed25519", "paramiko", place.address)
+
+
 def start_server(bed, place, name, **options):
     if name == "dropbear":
         return start_dropbear(bed, place)
+    if name == "paramiko":
+        return start_paramiko_server(bed, place)
     return bed.server(name, netns=place.right, address=place.address, **options)
 
 

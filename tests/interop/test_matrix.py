@@ -8,7 +8,7 @@ import socket
 import pytest
 
 import bed as b
-from peers import Place, forwarded, start_dropbear, start_server
+from peers import forwarded, start_dropbear, start_server
 
 CELLS = [
     ("adit", "aditd"),
@@ -34,13 +34,6 @@ LIMITS = {  # what a peer knows of ours; the rest of them knows it all
     "plink": {"MACs": [m for m in MACS if "256" in m]},
     "paramiko": {"Ciphers": CTR, "KexAlgorithms": [k for k in KEX if k != "curve25519-sha256"]},
 }
-
-
-@pytest.fixture
-def place(request):
-    if b.may_make_hosts():
-        return Place(request.getfixturevalue("two_hosts"))
-    return Place()
 
 
 def algorithms(peer):
