@@ -48,6 +48,7 @@ int background_wait(pid_t child, int fd, bool *is_ready)
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 }
 
+/* The folder stays, as with ssh: paths that were given relative to it are still to be found. */
 static void detach(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -59,8 +60,6 @@ static void detach(void)
     }
     if (null > 2)
         close(null);
-    if (chdir("/") != 0)
-        log_debug("chdir: %s", strerror(errno));
 }
 
 void background_leave(int ready_fd)
