@@ -5,12 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/spawn_plain.h"
 #include "config/string_list.h"
 #include "crypto/digest.h"
 #include "crypto/pubkey.h"
@@ -110,6 +110,7 @@ static int start(char *const *arguments, pid_t *pid, int *from)
 {
     int fds[2];
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     if (pipe2(fds, O_CLOEXEC) != 0)
         return errno;
     int error = posix_spawn_file_actions_init(&actions);
@@ -118,7 +119,11 @@ static int start(char *const *arguments, pid_t *pid, int *from)
         if (!error)
             error = posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
         if (!error)
-            error = posix_spawn(pid, arguments[0], &actions, NULL, arguments, environ);
+            error = spawn_attributes_init(&attributes);
+        if (!error) {
+            error = posix_spawn(pid, arguments[0], &actions, &attributes, arguments, environ);
+            posix_spawnattr_destroy(&attributes);
+        }
         posix_spawn_file_actions_destroy(&actions);
     }
     close(fds[1]);

@@ -9,13 +9,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "client/spawn_plain.h"
 
 #define ASKPASS_DEFAULT "/usr/bin/ssh-askpass"
 #define ASKPASS_HINT    "SSH_ASKPASS_PROMPT"
@@ -216,12 +217,17 @@ static enum err askpass_start(const char *program, const char *text, bool is_con
                               int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)text, NULL};
     char **environment CLEANUP(mem_cleanup) = askpass_environment(is_confirmation);
     CHECK(posix_spawn_file_actions_init(&actions) == 0);
     int failed = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     if (failed == 0)
-        failed = posix_spawnp(pid, program, &actions, NULL, arguments, environment);
+        failed = spawn_attributes_init(&attributes);
+    if (failed == 0) {
+        failed = posix_spawnp(pid, program, &actions, &attributes, arguments, environment);
+        (void)posix_spawnattr_destroy(&attributes);
+    }
     (void)posix_spawn_file_actions_destroy(&actions);
     errno = failed;
     return failed == 0 ? OK : ERR_IO;
