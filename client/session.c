@@ -12,7 +12,7 @@
 
 #define TYPED_STEP     4096
 #define SIGNAL_MAX     32
-#define REQUEST_MAX    (256 * 1024)
+#define REQUEST_MAX    CHANNEL_BODY_MAX
 #define REPLIES_MAX    2
 #define CHANNEL_STDERR 1 /* RFC 4254 5.2 */
 

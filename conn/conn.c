@@ -7,7 +7,7 @@
 
 #define MAX_CHANNELS        16384
 #define CONTROL_CAP         (1024 * 1024)
-#define SCRATCH_CAP         (CHANNEL_MAX_PACKET + 4096)
+#define SCRATCH_CAP         (CHANNEL_BODY_MAX + 1024)
 #define OWED_MAX            256 /* global requests of the peer's that wait for our answer */
 #define SURPLUS_REPLIES_MAX 64  /* security.md D13: counted and ignored */
 

@@ -10,6 +10,9 @@
 
 #define CHANNEL_WINDOW     (2 * 1024 * 1024)
 #define CHANNEL_MAX_PACKET 32768
+/* Bytes behind the name of a request, or of an open, that still make a packet of the 256 KiB that
+ * OpenSSH and aditd take. More ends the connection: who passes on what others said asks first. */
+#define CHANNEL_BODY_MAX (254 * 1024)
 
 struct conn;
 
