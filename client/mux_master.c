@@ -282,6 +282,10 @@ static void forward_answer(struct mux_conn *n, const struct forward *f)
     char *why CLEANUP(mem_cleanup) = NULL;
     bool is_remote = forward_spec_is_remote(&f->spec);
     n->forward = NULL;
+    if (f->state == FORWARD_CANCELLED) {
+        refuse(n, n->request, "cancelled before the server answered");
+        return;
+    }
     if (f->state == FORWARD_ACTIVE) {
         if (is_remote && f->spec.listen.port == 0 && !f->spec.listen.path)
             answer(n, (struct mux_msg){
@@ -302,13 +306,14 @@ bool mux_master_forward_changed(struct client *c, const struct forward *f)
 {
     if (!c->mux)
         return false;
+    bool was_asked_for = false;
     LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
         if (n->forward != f)
             continue;
         forward_answer(n, f);
-        return true;
+        was_asked_for = true;
     }
-    return false;
+    return was_asked_for;
 }
 
 static void open_forward(struct mux_conn *n, const struct mux_msg *m)

@@ -126,7 +126,10 @@ enum err forward_set_cancel(struct forward_set *set, const struct forward_spec *
             listener_close(f->listener);
         f->listener = NULL;
         /* Visitors that are on their way still point here: it stays until the set goes. */
+        bool was_settled = f->state == FORWARD_ACTIVE;
         f->state = FORWARD_CANCELLED;
+        if (!was_settled)
+            set->changed(set->owner, f); /* somebody may wait for the answer that never counts */
         return OK;
     }
     return ERR_NOT_FOUND;

@@ -33,7 +33,7 @@ struct forward {
     bool is_late;    /* launched while the link was up: its failure ends nothing */
 };
 
-/* A forward changed its state to ACTIVE or REFUSED. */
+/* A forward changed its state to ACTIVE or REFUSED, or was cancelled before it was either. */
 typedef void forward_changed(void *owner, struct forward *f);
 
 struct forward_set {
