@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -437,6 +439,24 @@ static void run(struct mux_client *m, int fd)
         log_debug("stdout: %s", strerror(errno));
 }
 
+/*
+ * A socket in a folder that others may write to can be anybody's: whoever listens gets our
+ * descriptors and our words. *error_number is EPERM then.
+ */
+static enum err reach_master(const char *path, int *fd, int *error_number, uid_t *whose)
+{
+    struct ucred who;
+    socklen_t length = sizeof(who);
+    TRY(frames_connect(path, fd, error_number));
+    bool is_known = getsockopt(*fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0;
+    if (is_known && (who.uid == geteuid() || who.uid == 0))
+        return OK;
+    close(*fd);
+    *whose = is_known ? who.uid : (uid_t)-1;
+    *error_number = EPERM;
+    return ERR_DENIED;
+}
+
 enum err mux_client_run(const struct mux_client_request *request, int *status, int *proxy_fd)
 {
     struct mux_client m = {.request = request,
@@ -446,12 +466,16 @@ enum err mux_client_run(const struct mux_client_request *request, int *status, i
                            .status = EXIT_FAILED};
     const char *path = request->run->control_path;
     int fd, error_number;
+    uid_t whose;
     *status = EXIT_FAILED;
     enum err err = choose(&m);
     if (err == OK)
-        err = frames_connect(path, &fd, &error_number);
+        err = reach_master(path, &fd, &error_number, &whose);
     else
         error_number = 0;
+    if (err == ERR_DENIED && error_number == EPERM)
+        log_error("ControlPath %s: another user (uid %u) listens there: it is not used", path,
+                  (unsigned)whose);
     if (err == OK) {
         run(&m, fd);
         err = m.result;
@@ -472,11 +496,15 @@ enum err mux_client_run(const struct mux_client_request *request, int *status, i
 bool mux_client_finds_master(const char *path, bool may_remove)
 {
     int fd, error_number;
-    if (frames_connect(path, &fd, &error_number) == OK) {
+    uid_t whose;
+    struct stat st;
+    if (reach_master(path, &fd, &error_number, &whose) == OK) {
         close(fd);
         return true;
     }
-    if (error_number == ECONNREFUSED && may_remove) {
+    /* What is no socket refuses connections, too: only what a master of ours left is removed. */
+    if (error_number == ECONNREFUSED && may_remove && lstat(path, &st) == 0 &&
+        S_ISSOCK(st.st_mode) && st.st_uid == geteuid()) {
         log_debug("Stale control socket %s, unlinking", path);
         (void)unlink(path);
     }

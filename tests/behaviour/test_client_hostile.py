@@ -1,0 +1,198 @@
+"""What others may put in the client's way: files where its sockets go, programs, peers and users."""
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import struct
+import subprocess
+
+import pytest
+
+from bed import ADIT, IS_ROOT, children_of, until
+
+pytestmark = pytest.mark.short
+
+HELLO, OPEN_FORWARD, CLOSE_FORWARD, ALIVE = 1, 0x10000006, 0x10000007, 0x10000004
+OK, FAILURE, IS_ALIVE = 0x80000001, 0x80000003, 0x80000005
+REMOTE = 2
+
+
+def words(bed, server, *options):
+    return [ADIT] + bed.client_options(server) + [str(o) for o in options] + [bed.login(server)]
+
+
+def run(bed, server, *command, options=(), env=None, **more):
+    argv = words(bed, server, *options) + list(command)
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=env or bed.env, **more)
+
+
+# ---- ControlPath ----
+
+
+def test_a_file_in_the_place_of_the_socket_is_left_alone(bed):
+    server = bed.sshd()
+    path = bed.write("precious", "not a socket")
+    done = run(bed, server, "exit 3", options=("-o", "ControlMaster=auto", "-S", path))
+    assert done.returncode == 3
+    assert b"already exists" in done.stderr
+    with open(path) as f:
+        assert f.read() == "not a socket"
+
+
+def test_a_relative_socket_is_found_again_from_the_background(bed):
+    server = bed.sshd()
+    done = run(bed, server, options=("-fNM", "-S", "ctl"), cwd=bed.folder)
+    assert done.returncode == 0, done.stderr
+    path = bed.folder / "ctl"
+    assert stat.S_ISSOCK(os.stat(path).st_mode)
+    assert run(bed, server, options=("-S", "ctl", "-O", "exit"), cwd=bed.folder).returncode == 0
+    until(lambda: not path.exists(), "the socket to go with its master")
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="another user is wanted")
+def test_another_user_s_socket_gets_nothing(bed):
+    """In a shared folder anybody can listen; descriptors and words are for our own masters."""
+    server = bed.sshd()
+    path = str(bed.folder / "ctl")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.chown(path, 65534, 65534)
+        os.seteuid(65534)  # the kernel notes who listens, when he does
+        try:
+            listener.listen(5)
+        finally:
+            os.seteuid(0)
+        done = run(bed, server, "exit 3", options=("-o", "ControlMaster=auto", "-S", path))
+        assert done.returncode == 3
+        assert b"another user (uid 65534)" in done.stderr
+        listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                s, _ = listener.accept()
+                with s:
+                    s.settimeout(20)
+                    assert s.recv(100) == b""
+
+
+# ---- forwards through a master ----
+
+
+def frame(*fields):
+    body = b"".join(struct.pack(">I", f) if isinstance(f, int) else struct.pack(">I", len(f)) + f for f in fields)
+    return struct.pack(">I", len(body)) + body
+
+
+class Raw:
+    """A client of a master that speaks PROTOCOL.mux by hand."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(str(path))
+        self.socket.sendall(frame(HELLO, 4))
+        assert self.next()[0] == HELLO
+
+    def exactly(self, n):
+        got = b""
+        while len(got) < n:
+            piece = self.socket.recv(n - len(got))
+            assert piece, "the master hung up"
+            got += piece
+        return got
+
+    def next(self):
+        """(type, request) of the next message."""
+        body = self.exactly(struct.unpack(">I", self.exactly(4))[0])
+        return struct.unpack(">II", body[:8])
+
+    def say(self, *fields):
+        self.socket.sendall(frame(*fields))
+
+    def is_served(self, request):
+        self.say(ALIVE, request)
+        assert self.next() == (IS_ALIVE, request)
+
+
+@pytest.fixture
+def halted(bed):
+    """A master whose server says nothing until it is told to go on; its socket, and how."""
+    server = bed.sshd()
+    path = bed.folder / "ctl"
+    master = bed.run(words(bed, server, "-M", "-N", "-n", "-S", path), name="adit")
+    until(path.exists, lambda: "the master's socket; it says " + master.err)
+    halted = [pid for child in children_of(server.pid) for pid in [child] + children_of(child)]
+    assert halted
+
+    def send(number):
+        for pid in halted:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    send(signal.SIGSTOP)
+    bed.at_end(lambda: send(signal.SIGCONT))
+    return path, lambda: send(signal.SIGCONT)
+
+
+def test_everybody_who_waits_for_a_forward_hears_of_it(bed, halted):
+    path, go_on = halted
+    forward = (REMOTE, str(bed.folder / "there").encode(), 0xFFFFFFFE, b"127.0.0.1", 9)
+    clients = [Raw(path) for _ in range(3)]
+    for c in clients:
+        c.say(OPEN_FORWARD, 1, *forward)
+        c.is_served(2)
+    go_on()
+    for c in clients:
+        assert c.next() == (OK, 1)
+
+
+def test_a_forward_that_is_cancelled_before_its_answer_is_answered(bed, halted):
+    path, go_on = halted
+    forward = (REMOTE, str(bed.folder / "there").encode(), 0xFFFFFFFE, b"127.0.0.1", 9)
+    one, other = Raw(path), Raw(path)
+    one.say(OPEN_FORWARD, 1, *forward)
+    one.is_served(2)
+    other.say(CLOSE_FORWARD, 1, *forward)
+    assert other.next() == (OK, 1)
+    assert one.next() == (FAILURE, 1)
+    go_on()
+    one.is_served(3)
+
+
+# ---- long requests ----
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["own", "shared"])
+def test_a_command_of_a_hundred_thousand_bytes(bed, is_shared):
+    server = bed.sshd()
+    path = bed.folder / "ctl"
+    options = ("-q", "-S", path)
+    if is_shared:
+        master = bed.run(words(bed, server, "-M", "-N", "-n", "-S", path), name="adit")
+        until(path.exists, lambda: "the master's socket; it says " + master.err)
+    done = run(bed, server, "echo %s | wc -c" % ("x" * 100000), options=options)
+    assert (done.stdout.strip(), done.returncode) == (b"100001", 0), done.stderr
+
+
+# ---- programs that are asked ----
+
+
+
+@pytest.mark.parametrize("who", ["KnownHostsCommand", "askpass"])
+def test_sigpipe_is_as_ever_in_programs_that_are_asked(bed, who):
+    """The loop ignores it; a pipeline in a script would write on for ever."""
+    server = bed.sshd()
+    mark = bed.path("signals")
+    line = "[127.0.0.1]:%d %s" % (server.port, bed.keys.public("host", "ed25519"))
+    script = "#!/bin/sh\ngrep SigIgn /proc/self/status > %s\necho '%s'\n" % (mark, line)
+    program = bed.write("program", script, 0o700)
+    env = dict(bed.env, SSH_ASKPASS=program, SSH_ASKPASS_REQUIRE="force", DISPLAY=":9")
+    options = ["-o", "KnownHostsCommand=" + program]
+    if who == "askpass":
+        options = ["-o", "BatchMode=no", "-o", "StrictHostKeyChecking=ask", "-o", "UserKnownHostsFile=/dev/null"]
+    argv = [ADIT] + options + words(bed, server)[1:] + ["true"]
+    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=env)
+    with open(mark) as f:
+        ignored = int(f.read().split()[1], 16)
+    assert not ignored >> (signal.SIGPIPE - 1) & 1
