@@ -261,8 +261,9 @@ static void session_is_there(struct mux_client *m)
 
 static void tell_done(struct mux_client *m)
 {
-    fprintf(stderr, "%s\r\n",
-            m->verb == VERB_EXIT ? "Exit request sent." : "Stop listening request sent.");
+    if (log_get_level() != LOG_QUIET)
+        fprintf(stderr, "%s\r\n",
+                m->verb == VERB_EXIT ? "Exit request sent." : "Stop listening request sent.");
     finish(m, OK, EXIT_SUCCESS);
 }
 

@@ -106,6 +106,12 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     }
 }
 
+/* What failed before the link was there is tried again with it; the same failure is told once. */
+static bool is_news(const struct forward *f, int error_number)
+{
+    return f->state != FORWARD_REFUSED || strcmp(f->reason, strerror(error_number)) != 0;
+}
+
 /* OpenSSH's words first: scripts look for them. */
 static void tell_bind_failure(const struct forward *f, const char *address, int error_number)
 {
@@ -125,11 +131,12 @@ static void bind_tcp(struct forward *f)
         return;
     }
     f->listener = NULL;
-    tell_bind_failure(f,
-                      what.bind == POLICY_BIND_ADDRESS    ? what.address
-                      : what.bind == POLICY_BIND_LOOPBACK ? "localhost"
-                                                          : "*",
-                      error_number);
+    if (is_news(f, error_number))
+        tell_bind_failure(f,
+                          what.bind == POLICY_BIND_ADDRESS    ? what.address
+                          : what.bind == POLICY_BIND_LOOPBACK ? "localhost"
+                                                              : "*",
+                          error_number);
     forward_set_state(f, FORWARD_REFUSED, strerror(error_number));
 }
 
@@ -141,7 +148,8 @@ static void bind_path(struct forward *f)
                           f->set->bind_unlink, on_accepted, f, &error_number) == OK)
         return;
     f->listener = NULL;
-    log_error("unix_listener: cannot bind to path %s: %s", path, strerror(error_number));
+    if (is_news(f, error_number))
+        log_error("unix_listener: cannot bind to path %s: %s", path, strerror(error_number));
     forward_set_state(f, FORWARD_REFUSED, strerror(error_number));
 }
 

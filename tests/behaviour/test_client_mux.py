@@ -189,6 +189,13 @@ def test_proxy_mode_has_forwards_of_its_own(shared):
     assert shared.run("true").returncode == 0
 
 
+@pytest.mark.parametrize("what", ["stop", "exit"])
+def test_a_quiet_client_says_nothing_of_what_it_asked_for(shared, what):
+    done = shared.ask(what, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    until(lambda: not shared.path.exists(), "the socket to go")
+
+
 def test_stop_lets_what_runs_end(shared):
     argv = [shared.client] + shared.words() + [shared.bed.login(shared.server), "echo on; read x; exit 5"]
     process = shared.bed.run(argv, stdin=subprocess.PIPE)

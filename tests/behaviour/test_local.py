@@ -98,6 +98,7 @@ def test_a_port_in_use_is_told_and_the_rest_goes_on(bed):
     adit, port = bed.local(bed.aditd(), echo.port, "-L", "127.0.0.1:%d:127.0.0.1:1" % echo.port)
     adit.wait_line("cannot listen to port: %d" % echo.port)
     assert ask(port) == b"hello"
+    assert adit.err.count("cannot listen to port") == 1, "told again when the link was there"
 
 
 def test_server_speaks_first(bed):
