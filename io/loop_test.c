@@ -1,5 +1,8 @@
 /* Turns, timers, signals, and what a loop leaves behind. */
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "io/fixture.h"
 #include "io/loop.h"
@@ -196,6 +199,28 @@ static void loop_free_closes_what_was_left_open(void **state)
     close(fds[1]);
 }
 
+/* Another process may pass any of these; each would do as a session's input. */
+static void what_cannot_be_polled_is_told_and_left_alone(void **state)
+{
+    struct trace t = {.f = *state};
+    int fds[8];
+    fds[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    fds[1] = open("/", O_PATH | O_CLOEXEC);
+    assert_null(loop_watch_new(t.f->l, fds[0], ready_requests, &t));
+    assert_null(loop_watch_new(t.f->l, fds[1], ready_requests, &t));
+    for (int i = 2; i < 8; i++) { /* more than the kernel lets nest, with the loop's own */
+        struct epoll_event event = {.events = EPOLLIN};
+        fds[i] = epoll_create1(EPOLL_CLOEXEC);
+        assert_true(fds[i] >= 0);
+        if (i > 2)
+            (void)epoll_ctl(fds[i], EPOLL_CTL_ADD, fds[i - 1], &event);
+    }
+    for (int i = 2; i < 8; i++)
+        loop_watch_close(loop_watch_new(t.f->l, fds[i], ready_requests, &t));
+    for (int i = 0; i < 8; i++)
+        close(fds[i]);
+}
+
 static void the_process_ignores_sigpipe_and_declines_io_uring(void **state)
 {
     struct sigaction action;
@@ -216,6 +241,7 @@ int main(void)
         IO_TEST(a_timer_fires_once_and_may_restart_or_close_itself),
         IO_TEST(a_signal_comes_in_a_turn),
         IO_TEST(loop_free_closes_what_was_left_open),
+        IO_TEST(what_cannot_be_polled_is_told_and_left_alone),
         IO_TEST(the_process_ignores_sigpipe_and_declines_io_uring),
     };
     return RUN_TESTS(tests);

@@ -4,6 +4,7 @@
  */
 #include "io/watch.h"
 
+#include <fcntl.h>
 #include <uv.h>
 
 struct loop_watch {
@@ -35,12 +36,23 @@ static void start(struct loop_watch *w)
     CHECK(uv_poll_start(&w->uv, events, polled) == 0);
 }
 
+/*
+ * Descriptors may come from another process, and be of any kind: one that only names a file
+ * (O_PATH) is no open file for the kernel, and epolls can be nested too deep.
+ */
+static bool is_of_a_kind_without_polls(int fd, int result)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return result == UV_EPERM || result == UV_ELOOP ||
+           (result == UV_EBADF && flags >= 0 && (flags & O_PATH));
+}
+
 struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_callback *callback,
                                   void *owner)
 {
     struct loop_watch *w = NEW(struct loop_watch);
     int result = uv_poll_init(loop_native(l), &w->uv, fd);
-    if (result == UV_EPERM) {
+    if (result != 0 && is_of_a_kind_without_polls(fd, result)) {
         mem_free(w);
         return NULL;
     }

@@ -19,7 +19,7 @@ typedef void loop_watch_callback(void *owner, unsigned ready);
 
 /*
  * Makes fd non-blocking and watches nothing yet; fd stays the caller's. NULL: this kind of file
- * cannot be polled (a regular file, /dev/null) and was left alone.
+ * cannot be polled (a regular file, /dev/null, an O_PATH descriptor) and was left alone.
  */
 struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_callback *callback,
                                   void *owner) MUST_USE;
