@@ -626,7 +626,9 @@ static void on_accepted(void *owner, int fd, const char *from UNUSED, uint16_t p
     bool is_known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
                     (who.uid == geteuid() || who.uid == 0);
     if (!is_known || m->count == CONNS_MAX) {
-        log_error("a client of another user asked to share the connection: refused");
+        log_error("%s", is_known
+                            ? "too many clients share the connection: one more is refused"
+                            : "a client of another user asked to share the connection: refused");
         close(fd);
         return;
     }

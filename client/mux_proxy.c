@@ -88,7 +88,8 @@ static void on_global_request(struct mux_proxy *p, const struct link_event *e)
         i++;
     bool is_taken = i < ARRAY_LEN(known) && p->asked_count < ASKED_MAX &&
                     p->listen_count + p->asked_count < LISTENS_MAX &&
-                    place_of(e->name, e->body, &place) && link_is_up(c->link);
+                    place_of(e->name, e->body, &place) && link_is_up(c->link) &&
+                    conn_may_pass_on(link_conn(c->link), e->body.len);
     if (!is_taken) {
         mem_free(place.text);
         if (e->want_reply)

@@ -8,6 +8,7 @@
 #define MAX_CHANNELS        16384
 #define CONTROL_CAP         (1024 * 1024)
 #define SCRATCH_CAP         (CHANNEL_BODY_MAX + 1024)
+#define PASSED_ON_RESERVE   (256 * 1024) /* of CONTROL_CAP: what is our own to say has room */
 #define OWED_MAX            256 /* global requests of the peer's that wait for our answer */
 #define SURPLUS_REPLIES_MAX 64  /* security.md D13: counted and ignored */
 
@@ -93,6 +94,12 @@ void conn_write_end(struct conn *c, struct writer *w)
 bool conn_is_flooded(const struct conn *c)
 {
     return c->flooded;
+}
+
+bool conn_may_pass_on(const struct conn *c, size_t body_len)
+{
+    size_t free = c->control.cap - buf_len(&c->control);
+    return body_len <= CHANNEL_BODY_MAX && free >= body_len + PASSED_ON_RESERVE;
 }
 
 /* Credits go first: they are what keeps the peer sending. */

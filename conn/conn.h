@@ -80,6 +80,11 @@ bool conn_next_payload(struct conn *c, struct slice *payload);
 void conn_payload_taken(struct conn *c);
 /* The queue passed its cap: the peer provokes more than it reads. Fatal: conn_fault tells. */
 bool conn_is_flooded(const struct conn *c);
+/*
+ * Whether a request, or an open, with a body of this length may be passed on that somebody else
+ * made: it makes a packet, and what is our own to say still has room behind it.
+ */
+bool conn_may_pass_on(const struct conn *c, size_t body_len);
 
 /* Channels that still have a user, from *id on; NULL at the end. For the end of a link. */
 struct channel *conn_next_channel(const struct conn *c, uint32_t *id);

@@ -567,6 +567,25 @@ static void a_peer_that_provokes_and_does_not_read_is_ended(void **state)
     bed_done(&b);
 }
 
+static void what_others_ask_is_passed_on_while_our_own_has_room(void **state)
+{
+    (void)state;
+    struct bed b;
+    size_t passed = 0;
+    char *long_one = mem_new(CHANNEL_BODY_MAX, 1);
+    bed_init(&b, NULL);
+    struct channel *ch = live(&b, 0);
+    assert_false(conn_may_pass_on(b.c, CHANNEL_BODY_MAX + 1));
+    while (conn_may_pass_on(b.c, CHANNEL_BODY_MAX) && passed++ < 100)
+        channel_send_request(ch, "exec", false, slice_of(long_one, CHANNEL_BODY_MAX));
+    assert_int_equal(passed, 3);
+    for (int i = 0; i < 100; i++)
+        conn_global_request(b.c, "keepalive@openssh.com", true, SLICE_NONE, 1);
+    assert_false(conn_is_flooded(b.c));
+    bed_done(&b);
+    mem_free(long_one);
+}
+
 static uint32_t dice(uint64_t *state, uint32_t below)
 {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -760,6 +779,7 @@ int main(void)
         cmocka_unit_test(channel_requests_are_answered_and_unasked_replies_refused),
         cmocka_unit_test(channel_requests_may_be_answered_later_in_order_and_are_bounded),
         cmocka_unit_test(a_peer_that_provokes_and_does_not_read_is_ended),
+        cmocka_unit_test(what_others_ask_is_passed_on_while_our_own_has_room),
         cmocka_unit_test(any_sequence_is_survived_within_the_cap),
     };
     return RUN_TESTS(tests);

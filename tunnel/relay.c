@@ -161,6 +161,11 @@ static void on_request(struct channel_user *u, struct slice type, struct slice b
             channel_reply(u->channel, false);
         return;
     }
+    /* One who asks faster than is answered ends his own channel, and nobody else's. */
+    if (!conn_may_pass_on(link_conn(to->user.link), body.len)) {
+        end(to->relay, u->link);
+        return;
+    }
     channel_send_request(to->user.channel, name, want_reply, body);
     link_touch(to->user.link);
 }
@@ -217,6 +222,10 @@ static const struct channel_ops asking_ops = {.lost = on_lost};
 void relay_open(struct link *from, struct channel *ch, struct link *to, struct slice type,
                 struct slice body, struct list *all)
 {
+    if (!conn_may_pass_on(link_conn(to), body.len)) {
+        link_refuse(from, ch, SSH_OPEN_RESOURCE_SHORTAGE, "too much is on its way already");
+        return;
+    }
     struct relay *r = NEW(struct relay);
     char *name CLEANUP(mem_cleanup) = slice_strdup(type);
     r->turn = (struct loop_turn){.callback = on_turn, .owner = r};

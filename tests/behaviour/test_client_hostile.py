@@ -14,8 +14,8 @@ from bed import ADIT, IS_ROOT, children_of, until
 
 pytestmark = pytest.mark.short
 
-HELLO, OPEN_FORWARD, CLOSE_FORWARD, ALIVE = 1, 0x10000006, 0x10000007, 0x10000004
-OK, FAILURE, IS_ALIVE = 0x80000001, 0x80000003, 0x80000005
+HELLO, OPEN_FORWARD, CLOSE_FORWARD, ALIVE, PROXY = 1, 0x10000006, 0x10000007, 0x10000004, 0x1000000F
+OK, FAILURE, IS_ALIVE, PROXY_READY = 0x80000001, 0x80000003, 0x80000005, 0x8000000F
 REMOTE = 2
 
 
@@ -158,6 +158,30 @@ def test_a_forward_that_is_cancelled_before_its_answer_is_answered(bed, halted):
     assert one.next() == (FAILURE, 1)
     go_on()
     one.is_served(3)
+
+
+# ---- a client that speaks the connection protocol itself ----
+
+
+def open_packet(number, body):
+    """CHANNEL_OPEN (RFC 4254 5.1) as PROTOCOL.mux has it in proxy mode: no padding, no seal."""
+    text = struct.pack(">BBI", 0, 90, 7) + b"nothing" + struct.pack(">III", number, 1 << 20, 32768) + body
+    return struct.pack(">I", len(text)) + text
+
+
+@pytest.mark.parametrize("size", [30000, 261000], ids=["many", "long"])
+def test_what_a_proxy_client_asks_cannot_end_the_connection_of_all(bed, halted, size):
+    path, go_on = halted
+    proxy, other = Raw(path), Raw(path)
+    proxy.say(PROXY, 1)
+    assert proxy.next() == (PROXY_READY, 1)
+    for number in range(300):
+        proxy.socket.sendall(open_packet(number, bytes(size)))
+    other.is_served(1)
+    go_on()
+    server_side = [proxy.exactly(struct.unpack(">I", proxy.exactly(4))[0])[1] for _ in range(300)]
+    assert set(server_side) <= {91, 92} and 92 in server_side
+    other.is_served(2)
 
 
 # ---- long requests ----
