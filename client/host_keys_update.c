@@ -106,6 +106,13 @@ static bool is_file(const char *path)
     return strcmp(path, "none") != 0;
 }
 
+/* Whose end is waited for: the session that runs would stand still, and no signal would end it. */
+static bool is_fifo(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 /* False: a file cannot be read, so nothing is known for sure. */
 static bool look(const struct client *c, struct known_hosts_state *state)
 {
@@ -117,6 +124,10 @@ static bool look(const struct client *c, struct known_hosts_state *state)
         struct stat st;
         if (!is_file(files->items[i]))
             continue;
+        if (is_fifo(files->items[i])) {
+            log_debug("UpdateHostKeys: %s is a pipe: nothing is changed", files->items[i]);
+            return false;
+        }
         buf_init(&text, FILE_MAX);
         int error = file_read(files->items[i], &text, &st);
         if (!error)

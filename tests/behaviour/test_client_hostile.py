@@ -199,6 +199,22 @@ def test_a_command_of_a_hundred_thousand_bytes(bed, is_shared):
     assert (done.stdout.strip(), done.returncode) == (b"100001", 0), done.stderr
 
 
+# ---- files ----
+
+
+def test_a_pipe_among_the_known_hosts_does_not_halt_a_session(bed):
+    """UpdateHostKeys reads the files again, while the session runs."""
+    server = bed.sshd()
+    pipe = bed.path("pipe")
+    os.mkfifo(pipe)
+    argv = [ADIT, "-v", "-o", "UserKnownHostsFile=%s %s" % (bed.known_hosts(server), pipe), "-o", "UpdateHostKeys=yes"]
+    argv += words(bed, server)[1:] + ["sleep 0.2; exit 3"]
+    adit = bed.run(argv, name="adit")
+    bed.at_end(adit.popen.kill)
+    assert adit.wait() == 3
+    assert "%s is a pipe" % pipe in adit.err
+
+
 # ---- programs that are asked ----
 
 
