@@ -40,6 +40,9 @@ static void on_signal(void *owner, int signal_number)
     log_verbose("Killed by signal %d.", signal_number);
     own_session_cut(c);
     client_finish(c, EXIT_FAILED);
+    /* Nobody is there to take leave of: what sessions still have to deliver is given up. */
+    if (c->is_down)
+        loop_stop(c->loop);
     /* A second one does not wait for a polite goodbye. */
     if (c->status && c->ending && !c->link)
         loop_stop(c->loop);
@@ -163,6 +166,7 @@ static void on_down(struct client *c, const struct link_event *e)
     if (!c->ending)
         c->status = EXIT_FAILED;
     c->ending = c->is_down = true;
+    mux_master_stop(c); /* its place is free for the master of the next connection */
     client_look_for_end(c);
 }
 

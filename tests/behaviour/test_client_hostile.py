@@ -160,6 +160,30 @@ def test_a_forward_that_is_cancelled_before_its_answer_is_answered(bed, halted):
     one.is_served(3)
 
 
+# ---- a connection that is cut ----
+
+
+def test_a_cut_master_leaves_its_place_and_heeds_signals_while_somebody_does_not_read(bed):
+    server = bed.sshd()
+    path = bed.folder / "ctl"
+    master = bed.run(words(bed, server, "-M", "-N", "-n", "-S", path), name="adit")
+    until(path.exists, lambda: "the master's socket; it says " + master.err)
+    unread, output = os.pipe()
+    command = "echo $PPID >&2; head -c 1500000 /dev/zero; echo sent >&2; sleep 100"
+    client = bed.run(words(bed, server, "-S", path) + [command], name="adit", stdout=output)
+    os.close(output)
+    bed.at_end(lambda: os.close(unread))
+    client.wait_line("sent")
+    os.kill(int(client.wait_line(r"(?m)^(\d+)$").group(1)), signal.SIGKILL)
+    until(lambda: not path.exists(), "the socket to go")
+    done = run(bed, server, "exit 6", options=("-o", "ControlMaster=auto", "-S", path))
+    assert done.returncode == 6 and b"ControlSocket" not in done.stderr
+    assert master.is_alive() and client.is_alive()  # what came before the cut can still be had
+    master.signal(signal.SIGTERM)
+    assert master.wait() == 255
+    assert client.wait() == 255
+
+
 # ---- a client that speaks the connection protocol itself ----
 
 
