@@ -162,7 +162,9 @@ static bool has_sessions(const struct client *c)
 static void on_down(struct client *c, const struct link_event *e)
 {
     forward_set_link_down(&c->forwards);
-    tell_down(c, e);
+    own_session_give_terminal_back(c);
+    if (!c->is_told)
+        tell_down(c, e);
     if (!c->ending)
         c->status = EXIT_FAILED;
     c->ending = c->is_down = true;
@@ -224,11 +226,11 @@ static void on_server_key(struct client *c, struct slice blob)
     trust_server_key(&request, blob, &verdict);
     c->may_learn_keys = verdict.may_learn;
     if (!verdict.is_trusted)
-        c->ending = true; /* trust_server_key told why */
+        c->ending = c->is_told = true; /* trust_server_key told why */
     c->status = EXIT_FAILED;
-    link_trust(c->link, verdict.is_trusted);
     if (!verdict.is_trusted)
         log_error("Host key verification failed.");
+    link_trust(c->link, verdict.is_trusted);
 }
 
 static void on_secured(struct client *c)

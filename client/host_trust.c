@@ -428,9 +428,7 @@ static void decide(const struct host_trust_request *request, const struct words 
 static void answer_take(struct host_trust_answer *answer, struct words *w, struct buf *text)
 {
     struct slice said = buf_slice(text);
-    if (answer->verdict == HOST_TRUST_REFUSED)
-        say(text, "Host key verification failed.");
-    else if (answer->verdict == HOST_TRUST_VERIFIED && said.len && said.ptr[said.len - 1] == '\n')
+    if (answer->verdict == HOST_TRUST_VERIFIED && said.len && said.ptr[said.len - 1] == '\n')
         text->end--;
     answer->text = buf_len(text) ? buf_strdup(text) : NULL;
     answer->fingerprint = w->fingerprint;

@@ -165,7 +165,6 @@ static void test_a_changed_key_is_told_loudly(void **state)
         mem_printf("ssh-keygen -f \"%s\" -R \"[box.example]:2222\"", f->global);
     has(answer.text, place);
     has(answer.text, command);
-    has(answer.text, "Host key verification failed.");
     assert_int_equal(answer.place.line, 2);
     assert_string_equal(answer.place.file, f->global);
     host_trust_answer_done(&answer);

@@ -53,6 +53,7 @@ struct client {
     uint64_t next_proxy_cookie;       /* mux_proxy.c's */
     int attempts_left;
     bool identified, ready, ending;
+    bool is_told;    /* why it ends: the link's fault says no more */
     bool has_begun;  /* all that the run is for is on its way: -f may settle */
     bool is_down;    /* the link is: what a session still has to deliver is waited for */
     bool stdio_done; /* -W: both directions have ended here */

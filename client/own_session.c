@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -415,6 +416,15 @@ bool own_session_is_over(const struct client *c, int *status)
 bool own_session_is_waiting(const struct client *c)
 {
     return c->own->local_command != NULL;
+}
+
+void own_session_give_terminal_back(struct client *c)
+{
+    if (!c->own->session || !tty_is_raw())
+        return;
+    leave_raw();
+    if (!c->own->is_over && log_would(LOG_ERROR))
+        fputc('\n', stderr);
 }
 
 void own_session_cut(struct client *c)

@@ -19,6 +19,8 @@ void own_session_start(struct client *c);
 bool own_session_is_waiting(const struct client *c);
 /* It was wanted, and has ended with *status; the run ends when no channel is left. */
 bool own_session_is_over(const struct client *c, int *status);
+/* The link is gone: what is said from here on begins on a line of its own, in a sane terminal. */
+void own_session_give_terminal_back(struct client *c);
 /* Ends it without waiting for what it has not delivered yet. */
 void own_session_cut(struct client *c);
 /* There is one, perhaps with something to deliver still, although the link is gone. */
