@@ -12,6 +12,7 @@
 #include "client/expand_client.h"
 #include "client/host_keys_update.h"
 #include "client/internal.h"
+#include "client/session_choice.h"
 #include "client/trust.h"
 #include "wire/numbers.h"
 
@@ -37,9 +38,13 @@ void client_finish(struct client *c, int status)
 static void on_signal(void *owner, int signal_number)
 {
     struct client *c = owner;
-    log_verbose("Killed by signal %d.", signal_number);
+    /* As ssh has it: the usual end of a tunnel is no failure. */
+    bool is_good = signal_number == SIGTERM && c->has_begun &&
+                   session_is_declined(c->request->args, c->options);
+    if (!is_good)
+        log_verbose("Killed by signal %d.", signal_number);
     own_session_cut(c);
-    client_finish(c, EXIT_FAILED);
+    client_finish(c, is_good ? EXIT_SUCCESS : EXIT_FAILED);
     /* Nobody is there to take leave of: what sessions still have to deliver is given up. */
     if (c->is_down)
         loop_stop(c->loop);
@@ -363,7 +368,7 @@ static void client_setup(struct client *c)
     reach_init(c);
     c->persist_timer = loop_timer_new(c->loop, on_persisted, c);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)
-        c->signals[i] = loop_signal_new(c->loop, signals_that_end[i], on_signal, c);
+        c->signals[i] = loop_signal_unless_ignored(c->loop, signals_that_end[i], on_signal, c);
     forward_set_init(&c->forwards, c->loop, on_forward_changed, c);
     c->forwards.gateway_ports = o->gateway_ports;
     c->forwards.permit_remote_open = policy_rules_of(&o->permit_remote_open, "PermitRemoteOpen");

@@ -370,8 +370,10 @@ static void on_signal(void *owner, int signal_number)
 {
     struct mux_client *m = owner;
     if (signal_number != SIGWINCH) {
+        bool is_usual = signal_number == SIGTERM && m->step == STEP_RUNNING &&
+                        session_is_declined(m->request->run->args, m->options);
         log_verbose("Killed by signal %d.", signal_number);
-        finish(m, OK, EXIT_FAILED);
+        finish(m, OK, is_usual ? EXIT_SUCCESS : EXIT_FAILED);
     } else if (m->has_session && m->master > 0) {
         (void)kill(m->master, SIGWINCH); /* it looks at our terminal (PROTOCOL.mux) */
     }
@@ -429,7 +431,7 @@ static void run(struct mux_client *m, int fd)
     static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
     m->loop = loop_new();
     for (size_t i = 0; i < SIGNALS; i++)
-        m->signals[i] = loop_signal_new(m->loop, numbers[i], on_signal, m);
+        m->signals[i] = loop_signal_unless_ignored(m->loop, numbers[i], on_signal, m);
     m->frames = frames_new(m->loop, fd, MUX_FRAME_MAX, on_frames, m);
     loop_run(m->loop);
     frames_close(m->frames);

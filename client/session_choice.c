@@ -6,10 +6,10 @@
 /* The words behind the destination, with a space between them, as ssh sends them. */
 static char *join(char *const *words)
 {
-    char *text = mem_strdup("");
+    char *text = mem_strdup(*words++);
     for (; *words; words++) {
         char *before CLEANUP(mem_cleanup) = text;
-        text = mem_printf("%s%s%s", before, *before ? " " : "", *words);
+        text = mem_printf("%s %s", before, *words);
     }
     return text;
 }
@@ -31,16 +31,22 @@ static bool has_forwards(const struct client_options *o)
            o->tunnel != TUNNEL_NO;
 }
 
+bool session_is_declined(const struct args *a, const struct client_options *o)
+{
+    return o->session_type == SESSION_NONE || a->stdio_host;
+}
+
 enum err session_choose(const struct args *a, const struct client_options *o, bool is_terminal,
                         struct session_choice *out, const char **fault)
 {
     *out = (struct session_choice){.kind = RUN_SHELL};
-    bool has_words = a->command && a->command[0];
+    /* "" alone is none, as ssh has it. */
+    bool has_words = a->command && a->command[0] && (a->command[0][0] || a->command[1]);
     if (has_words && o->remote_command) {
         *fault = "Cannot execute command-line and remote command.";
         return ERR_CONFIG;
     }
-    if (o->session_type == SESSION_NONE || a->stdio_host)
+    if (session_is_declined(a, o))
         return OK;
     if (has_words)
         out->command = join(a->command);

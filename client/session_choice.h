@@ -17,6 +17,9 @@ struct session_choice {
     bool tty_was_denied; /* asked for, and stdin is no terminal: said once */
 };
 
+/* -N, -W: only forwards are wanted. */
+bool session_is_declined(const struct args *a, const struct client_options *o);
+
 /*
  * is_terminal: stdin is one.
  * ERR_CONFIG: *fault is one sentence (static).

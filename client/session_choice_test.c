@@ -23,6 +23,8 @@ static void by_options_and_words(void **state UNUSED)
         {{"RequestTTY=no"}, {0}, true, OK, true, RUN_SHELL, NULL, false, false},
         {{"RequestTTY=force"}, {0}, false, OK, true, RUN_SHELL, NULL, true, false},
         {{0}, {"echo", "a"}, true, OK, true, RUN_EXEC, "echo a", false, false},
+        {{0}, {""}, true, OK, true, RUN_SHELL, NULL, true, false},
+        {{0}, {"", ""}, true, OK, true, RUN_EXEC, " ", false, false},
         {{"RequestTTY=yes"}, {"top"}, true, OK, true, RUN_EXEC, "top", true, false},
         {{"RequestTTY=yes"}, {"top"}, false, OK, true, RUN_EXEC, "top", false, true},
         {{"RequestTTY=yes", "StdinNull=yes"},

@@ -252,6 +252,14 @@ struct loop_signal *loop_signal_new(struct loop *l, int signal_number,
     return s;
 }
 
+struct loop_signal *loop_signal_unless_ignored(struct loop *l, int signal_number,
+                                               loop_signal_callback *callback, void *owner)
+{
+    struct sigaction now;
+    CHECK(sigaction(signal_number, NULL, &now) == 0);
+    return now.sa_handler == SIG_IGN ? NULL : loop_signal_new(l, signal_number, callback, owner);
+}
+
 void loop_signal_close(struct loop_signal *s)
 {
     if (s)

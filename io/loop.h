@@ -50,6 +50,13 @@ struct loop_signal;
 typedef void loop_signal_callback(void *owner, int signal_number);
 struct loop_signal *loop_signal_new(struct loop *l, int signal_number,
                                     loop_signal_callback *callback, void *owner) MUST_USE;
+/*
+ * The same, but who started the process with the signal ignored (nohup; a script, for what it puts
+ * behind &) is obeyed: NULL, and it stays ignored.
+ */
+struct loop_signal *loop_signal_unless_ignored(struct loop *l, int signal_number,
+                                               loop_signal_callback *callback,
+                                               void *owner) MUST_USE;
 void loop_signal_close(struct loop_signal *s); /* NULL allowed */
 
 /*

@@ -181,6 +181,20 @@ static void a_signal_comes_in_a_turn(void **state)
     loop_signal_close(NULL);
 }
 
+static void a_signal_that_is_ignored_stays_so_where_that_is_asked_for(void **state)
+{
+    struct trace t = {.f = *state};
+    assert_ptr_not_equal(signal(SIGUSR1, SIG_IGN), SIG_ERR);
+    assert_null(loop_signal_unless_ignored(t.f->l, SIGUSR1, signal_stops, &t));
+    assert_ptr_equal(signal(SIGUSR1, SIG_DFL), SIG_IGN);
+    struct loop_signal *s = loop_signal_unless_ignored(t.f->l, SIGUSR1, signal_stops, &t);
+    assert_non_null(s);
+    assert_int_equal(raise(SIGUSR1), 0);
+    loop_run(t.f->l);
+    assert_string_equal(t.text, "s");
+    loop_signal_close(s);
+}
+
 static void loop_free_closes_what_was_left_open(void **state)
 {
     struct trace t = {.f = *state, .turn = {.callback = turn_notes, .owner = &t}};
@@ -240,6 +254,7 @@ int main(void)
         IO_TEST(the_turn_of_a_stop_is_still_ended),
         IO_TEST(a_timer_fires_once_and_may_restart_or_close_itself),
         IO_TEST(a_signal_comes_in_a_turn),
+        IO_TEST(a_signal_that_is_ignored_stays_so_where_that_is_asked_for),
         IO_TEST(loop_free_closes_what_was_left_open),
         IO_TEST(what_cannot_be_polled_is_told_and_left_alone),
         IO_TEST(the_process_ignores_sigpipe_and_declines_io_uring),

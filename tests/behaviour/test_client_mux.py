@@ -196,6 +196,19 @@ def test_a_quiet_client_says_nothing_of_what_it_asked_for(shared, what):
     until(lambda: not shared.path.exists(), "the socket to go")
 
 
+@pytest.mark.parametrize("master", [ADIT, SSH])
+@pytest.mark.parametrize("number,status", [(signal.SIGTERM, 0), (signal.SIGHUP, 255)])
+def test_sigterm_is_the_usual_end_of_a_client_that_only_forwards(bed, master, number, status):
+    shared = Shared(bed, master, ADIT)
+    argv = [ADIT] + shared.words() + ["-W", "127.0.0.1:%d" % bed.echo().port, bed.login(shared.server)]
+    client = bed.run(argv, stdin=subprocess.PIPE)
+    client.popen.stdin.write(b"through")
+    client.popen.stdin.flush()
+    until(lambda: client.out == b"through", "the echo")
+    client.signal(number)
+    assert client.wait() == status
+
+
 def test_stop_lets_what_runs_end(shared):
     argv = [shared.client] + shared.words() + [shared.bed.login(shared.server), "echo on; read x; exit 5"]
     process = shared.bed.run(argv, stdin=subprocess.PIPE)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from bed import ADIT, connect, free_port, seeded_bytes, until
+from bed import ADIT, ask, connect, free_port, seeded_bytes, until
 from terminal_help import Terminal
 
 pytestmark = pytest.mark.short
@@ -164,6 +164,46 @@ def test_a_signal_ends_adit_with_255(bed, server, number):
     until(lambda: adit.out == b"ready\n", "the command")
     adit.signal(number)
     assert adit.wait() == 255
+
+
+def only_forwards(bed, server, *options, **popen):
+    """adit -N with a -L; (adit, the port)"""
+    return bed.local(server, bed.echo().port, *options, **popen)
+
+
+@pytest.mark.parametrize("number,status", [(signal.SIGTERM, 0), (signal.SIGINT, 255), (signal.SIGHUP, 255)])
+@pytest.mark.parametrize("program", [ADIT, "/usr/bin/ssh"])
+def test_sigterm_is_the_usual_end_of_a_tunnel(bed, server, program, number, status):
+    adit, port = only_forwards(bed, server, program=program)
+    assert ask(port) == b"hello"
+    adit.signal(number)
+    assert adit.wait() == status
+
+
+@pytest.mark.parametrize("program", [ADIT, "/usr/bin/ssh"])
+def test_sigterm_is_the_usual_end_of_stdio(bed, server, program):
+    argv = [program] + bed.client_options(server) + ["-W", "127.0.0.1:%d" % bed.echo().port, bed.login(server)]
+    adit = bed.run(argv, stdin=subprocess.PIPE)
+    adit.popen.stdin.write(b"through")
+    adit.popen.stdin.flush()
+    until(lambda: adit.out == b"through", "the echo")
+    adit.signal(signal.SIGTERM)
+    assert adit.wait() == 0
+
+
+@pytest.mark.parametrize("program", [ADIT, "/usr/bin/ssh"])
+def test_what_nohup_ignores_stays_ignored(bed, server, program):
+    """nohup for SIGHUP; a script's & for SIGINT."""
+    def ignore():
+        for number in (signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+    adit, port = only_forwards(bed, server, program=program, preexec_fn=ignore)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        adit.signal(number)
+        assert ask(port) == b"hello"
+    adit.signal(signal.SIGTERM)
+    assert adit.wait() == 0
 
 
 # ---- a terminal ----
