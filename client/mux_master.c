@@ -9,77 +9,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "client/internal.h"
-#include "client/mux_msg.h"
-#include "client/mux_proxy.h"
+#include "client/mux_conn.h"
 #include "client/prompt.h"
-#include "client/status.h"
-#include "io/frames.h"
-#include "io/listener.h"
-#include "tunnel/splice.h"
 
-#define REPLY_MAX (128 * 1024)
 #define CONNS_MAX 1024
-
-struct mux_master {
-    struct client *client;
-    struct frames_place place;
-    struct listener *listener; /* NULL: stopped */
-    struct loop_signal *winch; /* a client's terminal has another size */
-    struct list conns;
-    unsigned count;
-};
-
-struct mux_conn {
-    struct mux_master *master;
-    struct list link;
-    struct loop_turn turn;
-    struct frames *frames;
-    bool got_hello, is_ending;
-    bool is_kept; /* `ask` holds a request of kept_type */
-    enum mux_type kept_type;
-    uint32_t request;
-    struct buf ask; /* the request that waits for descriptors, or for the person's yes */
-    int fds[FRAMES_FDS_MAX];
-    size_t fd_count;
-    struct child *asking; /* ControlMaster ask */
-    struct session *session;
-    uint32_t session_id;
-    struct channel_user stdio; /* -W, until it is open */
-    bool has_stdio;
-    struct splice *splice;
-    const struct forward *forward; /* whose answer it waits for */
-    struct mux_proxy *proxy;       /* it speaks the connection protocol now */
-};
-
-/* ---- answers ---- */
-
-static void answer(struct mux_conn *n, struct mux_msg m)
-{
-    struct buf frame;
-    buf_init(&frame, REPLY_MAX);
-    if (mux_msg_encode(&m, &frame) == OK)
-        frames_send(n->frames, buf_slice(&frame));
-    else
-        log_debug("an answer is too long for a shared connection's client");
-    buf_done(&frame);
-}
-
-static void answer_ok(struct mux_conn *n, uint32_t request)
-{
-    answer(n, (struct mux_msg){.type = MUX_OK, .request = request});
-}
-
-static void answer_text(struct mux_conn *n, enum mux_type type, uint32_t request, const char *text)
-{
-    answer(n, (struct mux_msg){.type = type, .request = request, .text = slice_text(text)});
-}
-
-static void refuse(struct mux_conn *n, uint32_t request, const char *why)
-{
-    log_debug("shared connection: request refused: %s", why);
-    answer_text(n, MUX_FAILURE, request, why);
-}
 
 /* ---- the end of a client ---- */
 
@@ -118,293 +51,13 @@ static void on_turn(void *owner)
 }
 
 /* At the end of the turn, so that nobody is freed under a running caller. */
-static void end_conn(struct mux_conn *n)
+void mux_conn_end(struct mux_conn *n)
 {
     n->is_ending = true;
     loop_turn_request(n->master->client->loop, &n->turn);
 }
 
-/* ---- sessions ---- */
-
-static void on_session(void *owner, struct session *s, const struct session_event *e)
-{
-    struct mux_conn *n = owner;
-    struct client *c = n->master->client;
-    char *text CLEANUP(mem_cleanup) = NULL;
-    switch (e->kind) {
-    case SESSION_OPENED:
-        n->session_id = session_channel_id(s);
-        answer(n, (struct mux_msg){
-                      .type = MUX_SESSION_OPENED, .request = n->request, .session = n->session_id});
-        break;
-    case SESSION_TTY_REFUSED:
-        answer(n, (struct mux_msg){.type = MUX_TTY_FAILED, .session = n->session_id});
-        break;
-    case SESSION_REFUSED:
-        if (e->is_open_refused) {
-            text = mem_printf("Session open refused by peer: %s", ESCAPED(e->text));
-            refuse(n, n->request, text);
-        } else {
-            text =
-                mem_printf("%s request failed on channel %u\r\n", ESCAPED(e->text), n->session_id);
-            session_say(s, text);
-        }
-        break;
-    case SESSION_ESCAPED:
-        escape_serve(c, s, e->action, true);
-        break;
-    case SESSION_STARTED:
-    case SESSION_TYPED:
-        break;
-    case SESSION_ENDED:
-        n->session = NULL;
-        answer(n, (struct mux_msg){.type = MUX_EXIT,
-                                   .session = n->session_id,
-                                   .value = e->has_status ? e->status : EXIT_FAILED});
-        end_conn(n);
-        break;
-    }
-}
-
-static enum session_kind kind_of(const struct mux_msg *m)
-{
-    if (m->is_subsystem)
-        return RUN_SUBSYSTEM;
-    return m->command.len ? RUN_EXEC : RUN_SHELL;
-}
-
-static void open_session(struct mux_conn *n, const struct mux_msg *m)
-{
-    struct client *c = n->master->client;
-    struct buf modes;
-    struct string_list environment;
-    buf_init(&modes, 4096);
-    string_list_init(&environment);
-    char *command CLEANUP(mem_cleanup) = slice_strdup(m->command);
-    char *term CLEANUP(mem_cleanup) = slice_strdup(m->term);
-    if (m->wants_tty)
-        tty_encode_modes(n->fds[0], &modes);
-    struct session_spec spec = {
-        .kind = kind_of(m),
-        .command = command,
-        .wants_tty = m->wants_tty,
-        .term = term,
-        .size = tty_get_size(n->fds[0]),
-        .modes = buf_slice(&modes),
-        .environment = &environment,
-        .agent_request = m->wants_agent && c->options->forward_agent != AGENT_FORWARD_NO
-                             ? "auth-agent-req@openssh.com"
-                             : NULL,
-        .peer_knows_eow = client_peer_is_openssh(c),
-        .escape = m->escape <= UINT8_MAX ? (int)m->escape : -1,
-        .in = n->fds[0],
-        .out = n->fds[1],
-        .error = n->fds[2],
-    };
-    if (mux_environment(m, &environment) != OK) {
-        refuse(n, m->request, "bad environment");
-        end_conn(n);
-    } else {
-        n->fd_count = 0; /* the session's */
-        n->session = session_open(c->link, &spec, on_session, n);
-        if (!n->session) {
-            refuse(n, m->request, "no more channels");
-            end_conn(n);
-        }
-    }
-    string_list_done(&environment);
-    buf_done(&modes);
-}
-
-/* ---- -W ---- */
-
-static void on_stdio_done(void *owner, const struct splice_report *report UNUSED)
-{
-    struct mux_conn *n = owner;
-    n->splice = NULL;
-    end_conn(n);
-}
-
-static void stdio_opened(struct channel_user *u)
-{
-    struct mux_conn *n = container_of(u, struct mux_conn, stdio);
-    struct client *c = n->master->client;
-    uint32_t id = channel_id(u->channel);
-    struct stream *s = stream_new(c->loop, n->fds[0], n->fds[1], SPLICE_QUEUE_CAP, NULL, NULL);
-    n->fd_count = 0;
-    n->has_stdio = false;
-    n->splice = splice_take_over(u, s, on_stdio_done, n);
-    answer(n, (struct mux_msg){.type = MUX_SESSION_OPENED, .request = n->request, .session = id});
-}
-
-static void stdio_failed(struct channel_user *u, uint32_t reason UNUSED, struct slice text)
-{
-    struct mux_conn *n = container_of(u, struct mux_conn, stdio);
-    char *why CLEANUP(mem_cleanup) = mem_printf("open failed: %s", ESCAPED(text));
-    refuse(n, n->request, why);
-    end_conn(n);
-}
-
-static void stdio_lost(struct channel_user *u)
-{
-    end_conn(container_of(u, struct mux_conn, stdio));
-}
-
-static const struct channel_ops stdio_ops = {
-    .opened = stdio_opened,
-    .open_failed = stdio_failed,
-    .lost = stdio_lost,
-};
-
-static void open_stdio(struct mux_conn *n, const struct mux_msg *m)
-{
-    struct client *c = n->master->client;
-    struct buf body;
-    char *host CLEANUP(mem_cleanup) = slice_strdup(m->text);
-    enum err err = m->value > UINT16_MAX || !*host ? ERR_FORMAT : OK;
-    buf_init(&body, 1);
-    if (err == OK)
-        err = forward_direct_body(host, (uint16_t)m->value, "127.0.0.1", 65535, &body);
-    if (err == OK)
-        err = link_open(c->link, "direct-tcpip", buf_slice(&body), &n->stdio, &stdio_ops);
-    n->has_stdio = err == OK;
-    buf_done(&body);
-    if (err != OK) {
-        refuse(n, m->request, "stdio forwarding failed");
-        end_conn(n);
-    }
-}
-
-/* ---- forwards ---- */
-
-static void forward_answer(struct mux_conn *n, const struct forward *f)
-{
-    char *why CLEANUP(mem_cleanup) = NULL;
-    bool is_remote = forward_spec_is_remote(&f->spec);
-    n->forward = NULL;
-    if (f->state == FORWARD_CANCELLED) {
-        refuse(n, n->request, "cancelled before the server answered");
-        return;
-    }
-    if (f->state == FORWARD_ACTIVE) {
-        if (is_remote && f->spec.listen.port == 0 && !f->spec.listen.path)
-            answer(n, (struct mux_msg){
-                          .type = MUX_REMOTE_PORT, .request = n->request, .value = f->port});
-        else
-            answer_ok(n, n->request);
-        return;
-    }
-    char *listen CLEANUP(mem_cleanup) = forward_describe_listen(f);
-    why = is_remote ? mem_printf("remote port forwarding failed for listen %s: %s", listen,
-                                 f->reason ? f->reason : "refused")
-                    : mem_printf("Port forwarding failed: %s: %s", listen,
-                                 f->reason ? f->reason : "refused");
-    refuse(n, n->request, why);
-}
-
-bool mux_master_forward_changed(struct client *c, const struct forward *f)
-{
-    if (!c->mux)
-        return false;
-    bool was_asked_for = false;
-    LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
-        if (n->forward != f)
-            continue;
-        forward_answer(n, f);
-        was_asked_for = true;
-    }
-    return was_asked_for;
-}
-
-static void open_forward(struct mux_conn *n, const struct mux_msg *m)
-{
-    struct client *c = n->master->client;
-    struct forward_spec spec;
-    if (mux_forward_spec(m, &spec) != OK) {
-        refuse(n, m->request, "Port forwarding failed: this is no forward");
-        return;
-    }
-    if (n->forward) {
-        forward_spec_done(&spec);
-        refuse(n, m->request, "one at a time");
-        return;
-    }
-    n->request = m->request;
-    struct forward *f = forward_set_find(&c->forwards, &spec);
-    if (!f)
-        f = forward_set_launch(&c->forwards, &spec);
-    forward_spec_done(&spec);
-    n->forward = f;
-    if (f->state == FORWARD_ACTIVE || f->state == FORWARD_REFUSED)
-        forward_answer(n, f);
-}
-
-static void close_forward(struct mux_conn *n, const struct mux_msg *m)
-{
-    struct client *c = n->master->client;
-    struct forward_spec spec;
-    enum err err = mux_forward_spec(m, &spec);
-    if (err == OK) {
-        err = forward_set_cancel(&c->forwards, &spec);
-        forward_spec_done(&spec);
-    }
-    if (err == OK)
-        answer_ok(n, m->request);
-    else
-        refuse(n, m->request, "port not forwarded");
-}
-
 /* ---- what a client says ---- */
-
-static void tell_info(struct mux_conn *n, const struct mux_msg *m)
-{
-    const struct client *c = n->master->client;
-    char *text CLEANUP(mem_cleanup) = slice_is(m->text, "connection") ? status_connection(c)
-                                      : slice_is(m->text, "channels") ? status_channels(c)
-                                                                      : NULL;
-    if (text)
-        answer_text(n, MUX_INFO, m->request, text);
-    else
-        refuse(n, m->request, "no such information");
-}
-
-static void on_proxy_ended(void *owner)
-{
-    end_conn(owner);
-}
-
-static void start_proxy(struct mux_conn *n, uint32_t request)
-{
-    struct client *c = n->master->client;
-    if (n->session || n->splice || n->has_stdio || n->is_kept) {
-        refuse(n, request, "Multiple sessions not supported");
-        return;
-    }
-    answer(n, (struct mux_msg){.type = MUX_PROXY_READY, .request = request});
-    n->proxy = mux_proxy_new(c, frames_release(n->frames), on_proxy_ended, n);
-}
-
-bool mux_master_reply(struct client *c, const struct link_event *e)
-{
-    if (!c->mux)
-        return false;
-    LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
-        if (n->proxy && mux_proxy_reply(n->proxy, e))
-            return true;
-    }
-    return false;
-}
-
-bool mux_master_takes(struct client *c, const struct link_event *e)
-{
-    if (!c->mux)
-        return false;
-    LIST_FOR (n, &c->mux->conns, struct mux_conn, link) {
-        if (n->proxy && mux_proxy_takes(n->proxy, e))
-            return true;
-    }
-    return false;
-}
 
 /* What a request needs before it is served: descriptors, and a person's yes to a question. */
 static size_t fds_of(enum mux_type type)
@@ -420,56 +73,6 @@ static bool must_ask(const struct client *c, enum mux_type type)
                     type == MUX_TERMINATE || type == MUX_STOP_LISTENING);
 }
 
-static void serve(struct mux_conn *n, const struct mux_msg *m)
-{
-    struct client *c = n->master->client;
-    switch (m->type) {
-    case MUX_NEW_SESSION:
-        open_session(n, m);
-        break;
-    case MUX_NEW_STDIO:
-        open_stdio(n, m);
-        break;
-    case MUX_ALIVE_CHECK:
-        answer(n, (struct mux_msg){
-                      .type = MUX_ALIVE, .request = m->request, .value = (uint32_t)getpid()});
-        break;
-    case MUX_TERMINATE:
-        answer_ok(n, m->request);
-        client_finish(c, EXIT_SUCCESS);
-        break;
-    case MUX_OPEN_FORWARD:
-        open_forward(n, m);
-        break;
-    case MUX_CLOSE_FORWARD:
-        close_forward(n, m);
-        break;
-    case MUX_STOP_LISTENING:
-        answer_ok(n, m->request);
-        mux_master_stop(c);
-        break;
-    case MUX_ASK_INFO:
-        tell_info(n, m);
-        break;
-    case MUX_PROXY:
-        start_proxy(n, m->request);
-        break;
-    case MUX_HELLO:
-    case MUX_OK:
-    case MUX_DENIED:
-    case MUX_FAILURE:
-    case MUX_EXIT:
-    case MUX_ALIVE:
-    case MUX_SESSION_OPENED:
-    case MUX_REMOTE_PORT:
-    case MUX_TTY_FAILED:
-    case MUX_PROXY_READY:
-    case MUX_INFO:
-        refuse(n, m->request, "this is not for a client to say");
-        break;
-    }
-}
-
 /* Serves what was kept; the connection may have gone down meanwhile. */
 static void serve_kept(struct mux_conn *n, bool is_allowed)
 {
@@ -479,10 +82,10 @@ static void serve_kept(struct mux_conn *n, bool is_allowed)
     CHECK(mux_msg_decode(buf_slice(&kept), &m) == OK); /* it was once */
     n->is_kept = false;
     if (is_allowed && link_is_up(n->master->client->link)) {
-        serve(n, &m);
+        mux_serve(n, &m);
     } else {
         close_fds(n);
-        answer_text(n, MUX_DENIED, m.request, "Permission denied");
+        mux_answer_text(n, MUX_DENIED, m.request, "Permission denied");
     }
     buf_done(&kept);
 }
@@ -541,8 +144,8 @@ static void proceed(struct mux_conn *n, enum mux_type type)
 static void keep(struct mux_conn *n, struct slice frame, const struct mux_msg *m)
 {
     if (n->is_kept || n->session || n->splice || n->has_stdio || n->forward) {
-        refuse(n, m->request, "Multiple sessions not supported");
-        end_conn(n);
+        mux_refuse(n, m->request, "Multiple sessions not supported");
+        mux_conn_end(n);
         return;
     }
     n->is_kept = true;
@@ -560,20 +163,20 @@ static void on_frame(struct mux_conn *n, struct slice frame)
     struct mux_msg m;
     enum err err = mux_msg_decode(frame, &m);
     if (err == ERR_UNSUPPORTED) {
-        refuse(n, m.request, "unsupported request");
+        mux_refuse(n, m.request, "unsupported request");
     } else if (err != OK || n->got_hello != (m.type != MUX_HELLO)) {
         log_debug("shared connection: a client sent what is no message");
-        end_conn(n);
+        mux_conn_end(n);
     } else if (!n->got_hello) {
         n->got_hello = true;
         if (m.request != MUX_VERSION)
-            end_conn(n);
+            mux_conn_end(n);
     } else if (fds_of(m.type) || must_ask(n->master->client, m.type)) {
         keep(n, frame, &m);
     } else if (!link_is_up(n->master->client->link)) {
-        answer_text(n, MUX_DENIED, m.request, "the connection is down");
+        mux_answer_text(n, MUX_DENIED, m.request, "the connection is down");
     } else {
-        serve(n, &m);
+        mux_serve(n, &m);
     }
 }
 
@@ -596,7 +199,7 @@ static void on_ended(struct mux_conn *n, const char *fault)
     else if (n->splice)
         splice_cut(n->splice);
     else
-        end_conn(n);
+        mux_conn_end(n);
 }
 
 static void on_frames(void *owner, const struct frames_event *e)
@@ -639,7 +242,7 @@ static void on_accepted(void *owner, int fd, const char *from UNUSED, uint16_t p
     list_append(&m->conns, &n->link);
     m->count++;
     n->frames = frames_new(m->client->loop, fd, MUX_FRAME_MAX, on_frames, n);
-    answer(n, (struct mux_msg){.type = MUX_HELLO, .request = MUX_VERSION});
+    mux_answer(n, (struct mux_msg){.type = MUX_HELLO, .request = MUX_VERSION});
     client_look_for_end(m->client);
 }
 
