@@ -30,6 +30,7 @@ struct session {
     struct escape escape;
     struct stream *in, *out, *error; /* NULL: none, or ended */
     struct sink to_out, to_error;
+    struct buf plain; /* for the channel, which has no window for it yet */
     struct buf typed; /* read, with an escape in it that is being served, and not sent */
     enum reply replies[REPLIES_MAX];
     unsigned reply_count;
@@ -74,6 +75,7 @@ void session_free(struct session *s)
     close_stream(&s->error);
     buf_done(&s->modes);
     buf_done(&s->typed);
+    buf_done(&s->plain);
     string_list_done(&s->environment);
     mem_free(s->command);
     mem_free(s->term);
@@ -145,10 +147,19 @@ static void pump_straight(struct session *s)
 }
 
 /* Sends what was typed up to the next escape, which its owner hears of. */
+static bool send_plain(struct session *s)
+{
+    size_t n = MIN(buf_len(&s->plain), (size_t)channel_may_send(s->user.channel));
+    enum err err = channel_send_data(s->user.channel, slice_of(buf_slice(&s->plain).ptr, n));
+    CHECK(err == OK); /* no more than the window */
+    buf_consume(&s->plain, n);
+    link_touch(s->user.link);
+    return buf_len(&s->plain) == 0;
+}
+
 static void serve_typed(struct session *s)
 {
     while (buf_len(&s->typed) && s->user.channel) {
-        struct buf plain;
         enum escape_action action;
         struct slice typed = buf_slice(&s->typed);
         if (s->is_diverted) {
@@ -157,14 +168,11 @@ static void serve_typed(struct session *s)
             say(s, (struct session_event){.kind = SESSION_TYPED, .text = slice_of(&byte, 1)});
             continue;
         }
-        buf_init(&plain, typed.len + 1);
-        size_t n = escape_feed(&s->escape, typed, &plain, &action);
+        size_t n = escape_feed(&s->escape, typed, &s->plain, &action);
         buf_consume(&s->typed, n);
-        /* No more was read than the window takes; an escape sent after all is one byte more. */
-        if (buf_len(&plain) && channel_send_data(s->user.channel, buf_slice(&plain)) != OK)
-            log_debug("typed too fast: a byte was lost");
-        buf_done(&plain);
-        link_touch(s->user.link);
+        /* No more was read than the window takes; an escape that goes through after all is one byte
+         * more, and may have to wait. */
+        (void)send_plain(s);
         if (action == ESCAPE_NONE)
             return;
         say(s, (struct session_event){.kind = SESSION_ESCAPED, .action = action});
@@ -174,11 +182,11 @@ static void serve_typed(struct session *s)
 static void pump_typed(struct session *s)
 {
     uint8_t bytes[TYPED_STEP];
-    if (!link_has_room(&s->user) || channel_may_send(s->user.channel) < 2) {
-        stream_reading(s->in, false);
+    if (!link_has_room(&s->user) || !send_plain(s) || !link_has_room(&s->user)) {
+        stream_reading(s->in, false); /* `writable` turns it on again */
         return;
     }
-    size_t n = MIN(channel_may_send(s->user.channel) - 1, (uint32_t)sizeof(bytes));
+    size_t n = MIN((size_t)channel_may_send(s->user.channel), sizeof(bytes));
     struct iovec room = {bytes, n};
     enum err err = stream_read(s->in, &room, 1, &n);
     if (err == OK) {
@@ -542,6 +550,7 @@ struct session *session_open(struct link *l, const struct session_spec *spec, se
     s->is_reading = true;
     copy_spec(s, spec);
     buf_init(&s->typed, TYPED_STEP);
+    buf_init(&s->plain, 2 * TYPED_STEP);
     escape_init(&s->escape, spec->wants_tty ? spec->escape : -1);
     take_descriptors(s, link_loop(l));
     if (link_open(l, "session", SLICE_NONE, &s->user, &session_ops) != OK) {
