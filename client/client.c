@@ -170,8 +170,10 @@ static void on_down(struct client *c, const struct link_event *e)
     own_session_give_terminal_back(c);
     if (!c->is_told)
         tell_down(c, e);
-    if (!c->ending)
+    if (!c->ending) {
         c->status = EXIT_FAILED;
+        c->has_left = e->fault.code == ERR_EOF && !e->by_peer;
+    }
     c->ending = c->is_down = true;
     mux_master_stop(c); /* its place is free for the master of the next connection */
     client_look_for_end(c);
@@ -186,6 +188,8 @@ void client_look_for_end(struct client *c)
 {
     int status = EXIT_SUCCESS;
     if (c->is_down && !has_sessions(c)) {
+        if (c->has_left && own_session_is_over(c, &status))
+            c->status = status;
         loop_stop(c->loop);
     } else if (c->link && link_is_up(c->link) && is_idle(c)) {
         if (own_session_is_over(c, &status) || c->stdio_done || c->ends_when_idle)

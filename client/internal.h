@@ -56,6 +56,7 @@ struct client {
     bool is_told;    /* why it ends: the link's fault says no more */
     bool has_begun;  /* all that the run is for is on its way: -f may settle */
     bool is_down;    /* the link is: what a session still has to deliver is waited for */
+    bool has_left;   /* the server closed it, in order: a session that had its status keeps it */
     bool stdio_done; /* -W: both directions have ended here */
     int status;
 };

@@ -7,10 +7,11 @@ import socket
 import stat
 import struct
 import subprocess
+import threading
 
 import pytest
 
-from bed import ADIT, IS_ROOT, children_of, until
+from bed import ADIT, IS_ROOT, USER, children_of, until
 
 pytestmark = pytest.mark.short
 
@@ -182,6 +183,46 @@ def test_a_cut_master_leaves_its_place_and_heeds_signals_while_somebody_does_not
     master.signal(signal.SIGTERM)
     assert master.wait() == 255
     assert client.wait() == 255
+
+
+def test_a_status_that_came_before_the_server_left_is_the_command_s(bed):
+    """Some servers hang up behind it, and close no channel first (a reboot does, too); ssh says the same."""
+    paramiko = pytest.importorskip("paramiko")
+    asked = threading.Event()
+
+    class Interface(paramiko.ServerInterface):
+        def check_auth_publickey(self, username, key):
+            return paramiko.AUTH_SUCCESSFUL
+
+        def check_channel_request(self, kind, number):
+            return paramiko.OPEN_SUCCEEDED
+
+        def check_channel_exec_request(self, channel, command):
+            asked.set()
+            return True
+
+    def serve(s):
+        transport = paramiko.Transport(s)
+        transport.add_server_key(paramiko.ECDSAKey.from_private_key_file(bed.keys.host("ecdsa256")))
+        transport.start_server(server=Interface())
+        channel = transport.accept(20)
+        assert asked.wait(20)
+        assert channel.recv(1) == b""  # all that adit has to say is read: the end is no reset
+        channel.sendall(b"done\n")
+        if left_status:
+            channel.send_exit_status(6)
+        transport.close()
+
+    port = bed.target(serve).port
+    known = bed.write("kh", "[127.0.0.1]:%d %s\n" % (port, bed.keys.public("host", "ecdsa256")))
+    argv = [ADIT, "-F", "none", "-p", str(port), "-o", "UserKnownHostsFile=" + known, "-o", "BatchMode=yes"]
+    argv += ["-o", "GlobalKnownHostsFile=none", "-i", bed.keys.user(), "%s@127.0.0.1" % USER, "reboot"]
+    for left_status in (True, False):
+        asked.clear()
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=bed.env)
+        assert done.stdout == b"done\n"
+        assert done.returncode == (6 if left_status else 255), done.stderr
+        assert b"closed by remote host" in done.stderr
 
 
 # ---- a client that speaks the connection protocol itself ----
