@@ -74,8 +74,9 @@ enum command_line_state command_line_feed(struct command_line *l, uint8_t byte, 
 
 /* ---- what it asks for ---- */
 
-enum err command_parse_listen(enum forward_kind kind, const char *text, struct forward_spec *spec,
-                              struct forward_fault *fault)
+/* What listens, as -KL and its like name it: "[bind:]port", or a path. */
+static enum err parse_listen(enum forward_kind kind, const char *text, struct forward_spec *spec,
+                             struct forward_fault *fault)
 {
     /* A dynamic forward is written as a listening end alone. */
     if (strchr(text, '/')) {
@@ -125,7 +126,7 @@ enum err command_parse(const char *text, struct command *out, char **fault)
     }
     text++;
     text += strspn(text, " \t");
-    enum err err = is_cancel ? command_parse_listen(kind, text, &out->spec, &why)
+    enum err err = is_cancel ? parse_listen(kind, text, &out->spec, &why)
                              : forward_spec_parse(kind, text, &out->spec, &why);
     if (err != OK) {
         *fault = mem_printf("Bad forwarding specification: %s (column %u).", why.text, why.column);

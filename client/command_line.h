@@ -43,11 +43,4 @@ void command_done(struct command *c);
 /* Lines ended by "\r\n". */
 extern const char command_help[];
 
-/*
- * What listens, as -KL, -KR and "ssh -O cancel" name it: "[bind:]port", or a path. The target of
- * the spec stays empty.
- */
-enum err command_parse_listen(enum forward_kind kind, const char *text, struct forward_spec *spec,
-                              struct forward_fault *fault) MUST_USE;
-
 #endif

@@ -34,7 +34,7 @@ struct session {
     struct buf typed; /* read, with an escape in it that is being served, and not sent */
     enum reply replies[REPLIES_MAX];
     unsigned reply_count;
-    bool has_tty, is_reading, is_diverted, is_open;
+    bool has_tty, is_diverted, is_open;
     bool in_ended;   /* nothing more goes to the other side */
     bool is_closing; /* the channel is done with: ENDED once all is drained */
     bool is_lost;
@@ -211,7 +211,7 @@ static void on_in(void *owner, enum stream_event event, size_t n UNUSED)
 static void read_on(struct session *s)
 {
     if (s->in && s->is_open && !s->in_ended)
-        stream_reading(s->in, s->is_reading);
+        stream_reading(s->in, true);
 }
 
 static void on_writable(struct channel_user *u)
@@ -222,12 +222,6 @@ static void on_writable(struct channel_user *u)
 void session_divert(struct session *s, bool on)
 {
     s->is_diverted = on;
-}
-
-void session_reading(struct session *s, bool on)
-{
-    s->is_reading = on;
-    read_on(s);
 }
 
 /* ---- what comes ---- */
@@ -547,7 +541,6 @@ struct session *session_open(struct link *l, const struct session_spec *spec, se
     s->turn = (struct loop_turn){.callback = on_turn, .owner = s};
     s->event = event;
     s->owner = owner;
-    s->is_reading = true;
     copy_spec(s, spec);
     buf_init(&s->typed, TYPED_STEP);
     buf_init(&s->plain, 2 * TYPED_STEP);

@@ -70,8 +70,6 @@ void session_resize(struct session *s);
 void session_send_break(struct session *s);
 /* What is typed goes to the owner instead of the other side: a line of its own (~C). */
 void session_divert(struct session *s, bool on);
-/* What is typed stays in the kernel until it is switched on again. */
-void session_reading(struct session *s, bool on);
 const struct escape *session_escape(const struct session *s);
 bool session_has_tty(const struct session *s);
 uint32_t session_channel_id(const struct session *s);
