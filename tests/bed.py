@@ -816,7 +816,8 @@ class TwoHosts:
     """Two network namespaces and a wire: left 10.83.N.1, right 10.83.N.2. Root only."""
 
     def __init__(self, number):
-        self.left, self.right = "adit-l%d" % number, "adit-r%d" % number
+        own = "%d-%d" % (os.getpid(), number)  # numbers of two test processes may meet
+        self.left, self.right = "adit-l" + own, "adit-r" + own
         third = number % 250
         self.left_address, self.right_address = "10.83.%d.1" % third, "10.83.%d.2" % third
         self._made = []
