@@ -303,7 +303,7 @@ static void on_link(void *owner, const struct link_event *e)
             break;
         if (slice_is(e->name, "forwarded-tcpip") ||
             slice_is(e->name, "forwarded-streamlocal@openssh.com"))
-            forward_set_open(&c->forwards, e);
+            forward_set_open(&c->forwards, c->link, e);
         else if (agent_forward_is_type(e->name))
             agent_forward_open(c->agent_forward, c->link, e);
         else

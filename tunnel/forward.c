@@ -172,9 +172,9 @@ bool forward_set_reply(struct forward_set *set, const struct link_event *e)
     return false;
 }
 
-void forward_set_open(struct forward_set *set, const struct link_event *e)
+void forward_set_open(struct forward_set *set, struct link *l, const struct link_event *e)
 {
-    forward_remote_open(set, e);
+    forward_remote_open(set, l, e);
 }
 
 char *forward_describe(const struct forward *f)

@@ -36,9 +36,14 @@ struct forward {
 /* A forward changed its state to ACTIVE or REFUSED, or was cancelled before it was either. */
 typedef void forward_changed(void *owner, struct forward *f);
 
+#define FORWARD_LINKS_MAX 16 /* of one set, the first among them */
+
 struct forward_set {
     struct loop *loop;
-    struct link *link; /* NULL while there is none */
+    struct link *link;                          /* the first; NULL while there is none */
+    struct link *others[FORWARD_LINKS_MAX - 1]; /* that carry channels, too */
+    size_t other_count;
+    size_t last_used; /* 0: the first, 1: the first of the others */
     struct list forwards;
     forward_changed *changed;
     void *owner;
@@ -77,10 +82,26 @@ void forward_set_bind(struct forward_set *set);
 bool forward_set_is_settled(const struct forward_set *set);
 size_t forward_set_count(const struct forward_set *set, enum forward_state state);
 
-/* LINK_GLOBAL_REPLY with a cookie of ours: true if it was. */
+/* LINK_GLOBAL_REPLY of the first link, with a cookie of ours: true if it was. */
 bool forward_set_reply(struct forward_set *set, const struct link_event *e);
-/* LINK_OPEN_REQUEST of type "forwarded-tcpip". */
-void forward_set_open(struct forward_set *set, const struct link_event *e);
+/* LINK_OPEN_REQUEST of type "forwarded-tcpip", on any of the links. */
+void forward_set_open(struct forward_set *set, struct link *l, const struct link_event *e);
+
+/* ---- several links to one server (forward_links.c) ---- */
+
+/*
+ * Another link is up (ignored beyond FORWARD_LINKS_MAX): new channels may go over it.
+ */
+void forward_set_add_link(struct forward_set *set, struct link *l);
+/* It is going; before it is freed. Harmless for one that was never added. */
+void forward_set_drop_link(struct forward_set *set, struct link *l);
+/*
+ * The link for one more channel: the one with the fewest channels, of several the next behind the
+ * one that was used last. NULL while there is none.
+ */
+struct link *forward_set_pick(struct forward_set *set);
+/* The choice itself: which of count (> 0) loads. UINT32_MAX: not that one. Pure. */
+size_t forward_choose(const uint32_t *loads, size_t count, size_t last);
 
 /* Where it goes: "localhost:20080", "/run/x.sock". For messages; the caller owns it. */
 char *forward_describe(const struct forward *f) MUST_USE;
@@ -92,7 +113,7 @@ void forward_local_stop(struct forward *f);
 void forward_remote_start(struct forward *f);
 void forward_remote_cancel(struct forward *f);
 void forward_remote_reply(struct forward *f, bool success, struct slice body);
-void forward_remote_open(struct forward_set *set, const struct link_event *e);
+void forward_remote_open(struct forward_set *set, struct link *l, const struct link_event *e);
 void forward_set_state(struct forward *f, enum forward_state state, const char *reason);
 
 /* forward_local.c for forward_dynamic.c: the body of direct-tcpip; a refusal in words. */
@@ -103,7 +124,7 @@ void forward_tell_refused(const char *target, uint32_t reason, struct slice text
 /* forward_dynamic.c: a visitor that will name its target by SOCKS, at our listener or the server's.
  */
 void forward_dynamic_accept(struct forward *f, int fd, const char *from, uint16_t from_port);
-void forward_dynamic_open(struct forward *f, struct channel *ch);
+void forward_dynamic_open(struct forward *f, struct link *l, struct channel *ch);
 
 /* What listens: "port 20080", "socket /run/x". For messages; the caller owns it. */
 char *forward_describe_listen(const struct forward *f) MUST_USE;

@@ -80,14 +80,13 @@ static const struct channel_ops visitor_ops = {
 
 static void visitor_ask(struct socks_visitor *v)
 {
-    struct forward_set *set = v->forward->set;
+    struct link *l = forward_set_pick(v->forward->set);
     struct buf body;
     enum err err = forward_direct_body(v->socks.host, v->socks.port, v->from, v->from_port, &body);
     CHECK(err == OK);
     stream_reading(v->stream, false);
     log_debug("SOCKS %u: connect to %s:%u", v->socks.version, v->socks.host, v->socks.port);
-    if (!set->link ||
-        link_open(set->link, "direct-tcpip", buf_slice(&body), &v->user, &visitor_ops) != OK) {
+    if (!l || link_open(l, "direct-tcpip", buf_slice(&body), &v->user, &visitor_ops) != OK) {
         socks_result(&v->socks, SOCKS_FAILED);
         if (!say_reply(v))
             log_debug("SOCKS visitor from %s has gone", v->from);
@@ -298,11 +297,11 @@ static const struct channel_ops far_ops = {
     .lost = far_closed,
 };
 
-void forward_dynamic_open(struct forward *f, struct channel *ch)
+void forward_dynamic_open(struct forward *f, struct link *l, struct channel *ch)
 {
     struct far_visitor *v = NEW(struct far_visitor);
     v->forward = f;
     buf_init(&v->early, EARLY_MAX);
     socks_init(&v->socks);
-    link_accept(f->set->link, ch, &v->user, &far_ops);
+    link_accept(l, ch, &v->user, &far_ops);
 }

@@ -84,7 +84,6 @@ static void on_refused(void *owner, uint32_t reason, struct slice text)
 static void on_accepted(void *owner, int fd, const char *from, uint16_t from_port)
 {
     struct forward *f = owner;
-    struct link *l = f->set->link;
     f->connections++;
     log_debug("connection to port %u from %s port %u", f->port, from, from_port);
     if (f->spec.kind == FORWARD_DYNAMIC) {
@@ -92,6 +91,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
         return;
     }
     struct stream *s = stream_new(f->set->loop, fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
+    struct link *l = forward_set_pick(f->set);
     if (!l) {
         stream_abort(s);
         return;

@@ -191,24 +191,24 @@ static struct forward *find_asked(struct forward_set *set, const struct link_eve
     return find(set, &b);
 }
 
-void forward_remote_open(struct forward_set *set, const struct link_event *e)
+void forward_remote_open(struct forward_set *set, struct link *l, const struct link_event *e)
 {
     struct forward *f = find_asked(set, e);
     if (!f) {
         log_info("the server opened a forwarded connection that was never asked for: refused");
-        link_refuse(set->link, e->channel, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED,
+        link_refuse(l, e->channel, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED,
                     "no such forward was asked for");
         return;
     }
     f->connections++;
     if (f->spec.kind == FORWARD_REMOTE_DYNAMIC) {
-        forward_dynamic_open(f, e->channel);
+        forward_dynamic_open(f, l, e->channel);
         return;
     }
     const struct forward_target *t = &f->spec.target;
     struct dialling *d = NEW(struct dialling);
     d->forward = f;
-    channel_user_init(&d->user, &dialling_ops, set->link, e->channel);
+    channel_user_init(&d->user, &dialling_ops, l, e->channel);
     if (t->path)
         d->dial = dial_new_unix(set->loop, t->path, on_dialled, d);
     else
