@@ -24,6 +24,7 @@ enum {
 
 struct agent {
     int fd;
+    bool is_hurried;
     struct buf message; /* the last answer */
 };
 
@@ -146,6 +147,11 @@ void agent_keys_done(struct agent_keys *keys)
 
 /* ---- signatures ---- */
 
+void agent_hurry(struct agent *a)
+{
+    a->is_hurried = true;
+}
+
 enum err agent_sign(struct agent *a, struct slice key_blob, const struct algo_sign *algo,
                     struct slice data, struct buf *signature)
 {
@@ -153,7 +159,7 @@ enum err agent_sign(struct agent *a, struct slice key_blob, const struct algo_si
     buf_init(&request, AGENT_MSG_MAX);
     enum err err = agent_msg_sign(key_blob, algo, data, &request);
     if (err == OK)
-        err = ask(a, buf_slice(&request), OWNER_MS);
+        err = ask(a, buf_slice(&request), a->is_hurried ? ANSWER_MS : OWNER_MS);
     buf_done(&request);
     TRY(err);
     return agent_msg_signature(buf_slice(&a->message), signature);

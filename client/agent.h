@@ -30,6 +30,8 @@ struct agent_keys {
 enum err agent_list(struct agent *a, struct agent_keys *keys) MUST_USE;
 void agent_keys_done(struct agent_keys *keys);
 
+/* Others wait for us: from now on a signature, too, waits for seconds only. */
+void agent_hurry(struct agent *a);
 /* Appends the SSH signature blob over data. ERR_DENIED: the agent or its owner refused. */
 enum err agent_sign(struct agent *a, struct slice key_blob, const struct algo_sign *algo,
                     struct slice data, struct buf *signature) MUST_USE;

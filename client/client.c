@@ -12,6 +12,7 @@
 #include "client/expand_client.h"
 #include "client/host_keys_update.h"
 #include "client/internal.h"
+#include "client/links.h"
 #include "client/session_choice.h"
 #include "client/trust.h"
 #include "wire/numbers.h"
@@ -29,6 +30,7 @@ void client_finish(struct client *c, int status)
         return;
     c->ending = true;
     c->status = status;
+    links_leave(c);
     if (c->link && link_is_up(c->link))
         link_disconnect(c->link, "disconnected by user");
     else
@@ -81,6 +83,8 @@ void client_begun(struct client *c)
 static void on_forward_changed(void *owner, struct forward *f)
 {
     struct client *c = owner;
+    if (c->link)
+        links_look(c);
     if (mux_master_forward_changed(c, f))
         return;
     if (f->state == FORWARD_REFUSED) {
@@ -152,6 +156,7 @@ static void on_up(struct client *c)
     if (c->ending)
         return;
     mux_master_start(c);
+    links_look(c);
     if (c->request->args->stdio_host)
         start_stdio(c);
     else
@@ -175,13 +180,14 @@ static void on_down(struct client *c, const struct link_event *e)
         c->has_left = e->fault.code == ERR_EOF && !e->by_peer;
     }
     c->ending = c->is_down = true;
+    links_leave(c);
     mux_master_stop(c); /* its place is free for the master of the next connection */
     client_look_for_end(c);
 }
 
 static bool is_idle(const struct client *c)
 {
-    return conn_channel_count(link_conn(c->link)) == 0 && !mux_master_is_busy(c);
+    return links_channels(c) == 0 && !mux_master_is_busy(c);
 }
 
 void client_look_for_end(struct client *c)
@@ -314,7 +320,7 @@ static void on_link(void *owner, const struct link_event *e)
         client_look_for_end(c);
         break;
     case LINK_DEBUG:
-        log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));
+        tell_debug(e);
         break;
     case LINK_DOWN:
         on_down(c, e);
@@ -332,20 +338,8 @@ bool client_peer_is_openssh(const struct client *c)
     return strstr(ident, "OpenSSH_") || strstr(ident, "-adit");
 }
 
-int client_family(const struct client_options *o)
-{
-    switch (o->address_family) {
-    case FAMILY_INET:
-        return AF_INET;
-    case FAMILY_INET6:
-        return AF_INET6;
-    case FAMILY_ANY:
-        break;
-    }
-    return AF_UNSPEC;
-}
-
-void client_start_link(struct client *c, int read_fd, int write_fd)
+struct link *client_new_link(const struct client *c, int read_fd, int write_fd, link_owner *event,
+                             void *owner)
 {
     const struct client_options *o = c->options;
     struct stream *s = stream_new(c->loop, read_fd, write_fd, 0, NULL, NULL);
@@ -356,13 +350,18 @@ void client_start_link(struct client *c, int read_fd, int write_fd)
     struct link_config config = {
         .loop = c->loop,
         .transport = &c->transport,
-        .event = on_link,
-        .owner = c,
+        .event = event,
+        .owner = owner,
         .alive_interval_s = o->server_alive_interval_s,
         .alive_count_max = (uint32_t)MAX(o->server_alive_count_max, 0),
     };
+    return link_new(&config, s);
+}
+
+void client_start_link(struct client *c, int read_fd, int write_fd)
+{
     log_debug("Local version string %s", c->transport.ident);
-    c->link = link_new(&config, s);
+    c->link = client_new_link(c, read_fd, write_fd, on_link, c);
 }
 
 static void client_setup(struct client *c)
@@ -378,7 +377,7 @@ static void client_setup(struct client *c)
     c->forwards.permit_remote_open = policy_rules_of(&o->permit_remote_open, "PermitRemoteOpen");
     c->forwards.bind_mask = o->stream_local_bind_mask;
     c->forwards.bind_unlink = o->stream_local_bind_unlink;
-    c->forwards.family = client_family(o);
+    c->forwards.family = way_family(o);
     add_forwards(c);
     struct trust_request question = trust_question(c);
     c->host_key_algorithms = trust_order_algorithms(&question, o->host_key_algorithms);
@@ -407,6 +406,7 @@ static void client_teardown(struct client *c)
     mux_master_done(c);
     own_session_done(c);
     loop_timer_close(c->persist_timer);
+    links_done(c);
     link_free(c->link);
     forward_set_done(&c->forwards);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)

@@ -276,3 +276,22 @@ enum err identity_sign(struct identity_list *list, const struct identity *id,
         return ERR_NOT_FOUND;
     return agent_sign(list->agent, blob, algo, data, signature);
 }
+
+enum err identity_sign_again(const struct identity_list *list, const struct identity *id,
+                             const char *path, const struct agent_session *session,
+                             const struct algo_sign *algo, struct slice data, struct buf *signature)
+{
+    struct identity_list other = *list;
+    other.agent = NULL;
+    if (!identity_signer(list, id)) {
+        if (!path)
+            return ERR_NOT_FOUND;
+        TRY(agent_connect(&other.agent, path));
+        agent_hurry(other.agent);
+        if (agent_bind_session(other.agent, session) != OK)
+            log_debug("agent: session not bound");
+    }
+    enum err err = identity_sign(&other, id, algo, data, signature);
+    agent_free(other.agent);
+    return err;
+}

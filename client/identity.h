@@ -77,6 +77,15 @@ enum err identity_sign(struct identity_list *list, const struct identity *id,
                        const struct algo_sign *algo, struct slice data,
                        struct buf *signature) MUST_USE;
 
+/*
+ * The same for another connection of the run, whose session an agent is told over a connection of
+ * its own; its owner is not waited for (ERR_TIMEOUT). path: the agent's; NULL: none.
+ */
+enum err identity_sign_again(const struct identity_list *list, const struct identity *id,
+                             const char *path, const struct agent_session *session,
+                             const struct algo_sign *algo, struct slice data,
+                             struct buf *signature) MUST_USE;
+
 /* The key that identity_sign signs by; NULL: the agent's, or a locked one. */
 const struct identity *identity_signer(const struct identity_list *list, const struct identity *id);
 

@@ -1,7 +1,7 @@
 /*
  * One run of the client, as its rooms share it: client.c (the life), reach.c (getting there),
- * login.c (authentication), own_session.c (the session it was started for), mux_master.c (the
- * sessions of others), tell.c (what a person is told).
+ * login.c (authentication), links.c (further connections), own_session.c (the session it was
+ * started for), mux_master.c (the sessions of others), tell.c (what a person is told).
  */
 #ifndef ADIT_CLIENT_INTERNAL_H
 #define ADIT_CLIENT_INTERNAL_H
@@ -10,9 +10,7 @@
 #include "client/client.h"
 #include "client/mux_master.h"
 #include "client/own_session.h"
-#include "io/child.h"
-#include "io/dial.h"
-#include "io/fd_receiver.h"
+#include "client/way.h"
 #include "tunnel/forward.h"
 #include "tunnel/tun_channel.h"
 
@@ -28,11 +26,10 @@ struct client {
     struct loop *loop;
     struct loop_signal *signals[CLIENT_SIGNALS];
     struct loop_timer *connect_timer, *retry_timer;
-    struct dial *dial;
-    struct child *proxy;
-    struct fd_receiver *fd_receiver; /* ProxyUseFdpass, until the descriptor is here */
-    struct link *link;
-    char *address; /* of the server, numeric; NULL through a proxy */
+    struct way way;
+    struct link *link;   /* the first, whose life is the run's */
+    struct links *links; /* the others (AditConnections); NULL: none is wanted */
+    char *address;       /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
     char *host_key_algorithms;            /* known types first */
     struct host_keys_update *keys_update; /* NULL: the server told nothing yet */
@@ -67,12 +64,13 @@ struct client {
 void client_finish(struct client *c, int status);
 /* The way is there: takes over the descriptors (the same number for a socket). */
 void client_start_link(struct client *c, int read_fd, int write_fd);
+/* A link over these descriptors by the run's options, whose events go to owner. */
+struct link *client_new_link(const struct client *c, int read_fd, int write_fd, link_owner *event,
+                             void *owner) MUST_USE;
 /* The session has its descriptors, and a master listens. */
 void client_begun(struct client *c);
 /* -f: goes to the background, once all that was asked for is settled. */
 void client_settled(struct client *c);
-/* AF_INET, AF_INET6 or AF_UNSPEC, by AddressFamily. */
-int client_family(const struct client_options *o);
 
 /* A session, a client of ours or the last channel has gone: perhaps the run ends with it. */
 void client_look_for_end(struct client *c);
@@ -99,9 +97,17 @@ void login_tell_offered(const struct client *c);
 /* The server ended it: if that was in the middle of a login, why that may be. */
 void login_tell_cut(const struct client *c);
 
+/* ---- login_again.c: the logins of further connections; nobody is asked ---- */
+
+void login_again_start(struct client *c, struct link *link); /* the link is secured */
+void login_again_event(struct client *c, struct link *link, const struct auth_client_event *e);
+/* There are no further connections: what the login was done with is wiped. */
+void login_forget(struct client *c);
+
 /* ---- tell.c ---- */
 
 void tell_down(struct client *c, const struct link_event *e);
+void tell_debug(const struct link_event *e); /* LINK_DEBUG */
 void tell_remote_refused(const struct forward *f, bool fatal);
 /* RFC 4252 5.4: a text of the server's, line by line, with control bytes made harmless. */
 void tell_banner(struct slice text);

@@ -4,27 +4,12 @@
 
 #include "base/log.h"
 #include "client/internal.h"
-#include "client/login_ask.h"
+#include "client/login_internal.h"
 #include "client/trust.h"
 #include "wire/namelist.h"
 
 /* Without PreferredAuthentications; ssh_config(5). Names that are not built are skipped. */
 #define METHODS "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password"
-
-struct login {
-    struct identity_list identities;
-    struct identity_request request;
-    struct string_list paths, certificates;
-    char *agent_path; /* NULL: no agent */
-    char *methods;    /* what may be tried, in order */
-    struct login_ask ask;
-    struct tried {
-        size_t identity; /* index */
-        bool was_offered;
-    } * tried; /* by the key index of auth_client */
-    size_t tried_count;
-    bool is_done;
-};
 
 /* ---- before the connection ---- */
 
@@ -100,6 +85,8 @@ void login_init(struct client *c)
         .host = o->host_key_alias ? o->host_key_alias : o->host_name,
         .tries = (unsigned)MAX(o->number_of_password_prompts, 0),
     };
+    login_kept_init(&l->kept);
+    l->keeps = o->connections > 1;
     bool has_person = prompt_has_somebody(&l->ask.prompt);
     l->methods = wanted_methods(o, has_person);
     l->agent_path = agent_path(c);
@@ -127,6 +114,7 @@ void login_done(struct client *c)
     struct login *l = c->login;
     if (!l)
         return;
+    login_kept_done(&l->kept);
     identity_list_done(&l->identities);
     string_list_done(&l->paths);
     string_list_done(&l->certificates);
@@ -146,7 +134,7 @@ static bool is_at_hand(const struct login *l, const struct identity *id)
     return identity_signer(&l->identities, id) != NULL;
 }
 
-static bool add_identity(struct login *l, struct auth_client *a, const struct identity *id)
+bool login_add_identity(const struct login *l, struct auth_client *a, const struct identity *id)
 {
     bool is_known = id->cert || id->pubkey;
     CLEANUP(mem_cleanup) char *type = is_known ? identity_type(id) : NULL;
@@ -166,7 +154,7 @@ static void add_identities(struct login *l, struct auth_client *a)
         const struct identity *id = &l->identities.items[i];
         if (id->is_signer_only)
             continue;
-        if (add_identity(l, a, id))
+        if (login_add_identity(l, a, id))
             l->tried[l->tried_count++].identity = i;
         else
             log_debug("key %s: no accepted algorithm fits it", id->name);
@@ -202,13 +190,12 @@ void login_start(struct client *c)
 
 /* ---- keys ---- */
 
-static struct identity *identity_of(const struct login *l, size_t key)
+struct identity *login_identity(const struct login *l, size_t key)
 {
     return &l->identities.items[l->tried[key].identity];
 }
 
-/* As ssh's debug lines describe a key: file, type, fingerprint, where it came from. Owned. */
-static char *describe(const struct client *c, const struct identity *id)
+char *login_describe(const struct client *c, const struct identity *id)
 {
     CLEANUP(mem_cleanup)
     char *print = fingerprint_sha256(c->crypto, id->pubkey ? pubkey_blob(id->pubkey) : SLICE_NONE);
@@ -219,7 +206,7 @@ static char *describe(const struct client *c, const struct identity *id)
 
 static void on_offer(struct client *c, const struct auth_client_event *e)
 {
-    CLEANUP(mem_cleanup) char *what = describe(c, identity_of(c->login, e->key));
+    CLEANUP(mem_cleanup) char *what = login_describe(c, login_identity(c->login, e->key));
     c->login->tried[e->key].was_offered = true;
     log_debug("Offering public key: %s", what);
 }
@@ -258,7 +245,7 @@ static enum err make_ready(struct client *c, const struct identity *id)
     return login_ask_passphrase(&c->login->ask, c->crypto, locked);
 }
 
-static void tell_unsigned(const struct identity *id, enum err err)
+void login_tell_unsigned(const struct identity *id, enum err err)
 {
     const char *why = err == ERR_TIMEOUT  ? "the agent did not answer"
                       : err == ERR_DENIED ? "the agent refused"
@@ -270,8 +257,8 @@ static void tell_unsigned(const struct identity *id, enum err err)
 static enum err sign(struct client *c, const struct auth_client_event *e, struct buf *signature)
 {
     struct identity_list *list = &c->login->identities;
-    const struct identity *id = identity_of(c->login, e->key);
-    CLEANUP(mem_cleanup) char *what = describe(c, id);
+    const struct identity *id = login_identity(c->login, e->key);
+    CLEANUP(mem_cleanup) char *what = login_describe(c, id);
     log_debug("%s: %s", e->is_unasked ? "Signing, as the only key, with" : "Server accepts key",
               what);
     TRY(make_ready(c, id));
@@ -280,7 +267,7 @@ static enum err sign(struct client *c, const struct auth_client_event *e, struct
         add_to_agent(c, (struct identity *)(uintptr_t)signer);
     enum err err = identity_sign(list, id, e->algorithm, e->data, signature);
     if (err != OK)
-        tell_unsigned(id, err);
+        login_tell_unsigned(id, err);
     return err;
 }
 
@@ -307,7 +294,7 @@ static enum err ask_info(struct client *c, const struct auth_client_event *e, st
 
 static enum err load_key(struct client *c, const struct auth_client_event *e, struct reply *r)
 {
-    const struct identity *id = identity_of(c->login, e->key);
+    const struct identity *id = login_identity(c->login, e->key);
     TRY(make_ready(c, id));
     r->type = identity_type(id);
     return buf_append_slice(&r->text, identity_blob(id));
@@ -341,6 +328,8 @@ static void answer(struct client *c, const struct auth_client_event *e)
         .key_type = r->type,
         .responses = r->responses,
     };
+    if (c->login->keeps) /* first: the question lives until it is answered */
+        login_kept_answer(&c->login->kept, e, &r->answer);
     /* After a signal the run ends: the server is told nothing more. */
     if (err != ERR_CANCELLED)
         link_answer_auth(c->link, &r->answer);
@@ -354,41 +343,27 @@ static void answer(struct client *c, const struct auth_client_event *e)
 
 /* ---- what happens ---- */
 
-static const char *method_name(enum userauth_method method)
-{
-    switch (method) {
-    case USERAUTH_NONE:
-        return "none";
-    case USERAUTH_PASSWORD:
-        return "password";
-    case USERAUTH_INTERACTIVE:
-        return "keyboard-interactive";
-    case USERAUTH_PUBLICKEY:
-    case USERAUTH_PUBLICKEY_HOSTBOUND:
-    case USERAUTH_OTHER:
-        break;
-    }
-    return "publickey";
-}
-
 static void tell_success(const struct client *c, const struct auth_client_event *e)
 {
     const struct client_options *o = c->options;
     CLEANUP(mem_cleanup)
     char *where = c->address ? mem_printf("[%s]:%u", c->address, o->port) : mem_strdup("via proxy");
     log_verbose("Authenticated to %s (%s) using \"%s\".", o->host_name, where,
-                method_name(e->method));
+                login_method_name(e->method));
 }
 
 void login_event(struct client *c, const struct auth_client_event *e)
 {
+    if (c->login->keeps)
+        login_kept_result(&c->login->kept, e);
     if (auth_client_is_question(e->kind)) {
         answer(c, e);
     } else if (e->kind == AUTH_CLIENT_OFFER) {
         on_offer(c, e);
     } else if (e->kind == AUTH_CLIENT_REFUSED) {
         if (e->is_partial)
-            log_verbose("Authenticated using \"%s\" with partial success.", method_name(e->method));
+            log_verbose("Authenticated using \"%s\" with partial success.",
+                        login_method_name(e->method));
         log_debug("Authentications that can continue: %s", ESCAPED(e->methods));
     } else if (e->kind == AUTH_CLIENT_FAILED) {
         c->methods = slice_strdup(slice_text(ESCAPED(e->methods)));
@@ -405,7 +380,7 @@ static size_t tell_each_offered(const struct client *c)
     for (size_t i = 0; i < l->tried_count; i++) {
         if (!l->tried[i].was_offered)
             continue;
-        CLEANUP(mem_cleanup) char *what = describe(c, identity_of(l, i));
+        CLEANUP(mem_cleanup) char *what = login_describe(c, login_identity(l, i));
         log_info("offered there: %s", what);
         count++;
     }

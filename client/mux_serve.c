@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/links.h"
 #include "client/mux_conn.h"
 #include "client/status.h"
 
@@ -179,10 +180,12 @@ static void open_stdio(struct mux_conn *n, const struct mux_msg *m)
     char *host CLEANUP(mem_cleanup) = slice_strdup(m->text);
     enum err err = m->value > UINT16_MAX || !*host ? ERR_FORMAT : OK;
     buf_init(&body, 1);
+    links_want(c);
+    struct link *l = forward_set_pick(&c->forwards);
     if (err == OK)
         err = forward_direct_body(host, (uint16_t)m->value, "127.0.0.1", 65535, &body);
     if (err == OK)
-        err = link_open(c->link, "direct-tcpip", buf_slice(&body), &n->stdio, &stdio_ops);
+        err = l ? link_open(l, "direct-tcpip", buf_slice(&body), &n->stdio, &stdio_ops) : ERR_EOF;
     n->has_stdio = err == OK;
     buf_done(&body);
     if (err != OK) {

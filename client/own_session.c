@@ -11,6 +11,7 @@
 #include "client/command_line.h"
 #include "client/expand_client.h"
 #include "client/internal.h"
+#include "client/links.h"
 #include "client/status.h"
 #include "tunnel/splice.h"
 
@@ -86,8 +87,7 @@ void escape_serve(struct client *c, struct session *s, enum escape_action action
         session_send_break(s);
         break;
     case ESCAPE_REKEY:
-        transport_rekey(link_transport(c->link), loop_now(c->loop));
-        link_touch(c->link);
+        links_rekey(c);
         break;
     case ESCAPE_INFO:
         say_named(s, 'I');
@@ -248,7 +248,7 @@ static void on_ended(struct client *c, const struct session_event *e)
         log_verbose("What ran on the server was ended by signal %s.", e->signal);
     if (own->had_tty && !e->is_lost)
         log_info("Connection to %s closed.", c->options->host_name);
-    if (conn_channel_count(link_conn(c->link)) && !c->is_down)
+    if (!c->is_down && links_channels(c))
         log_verbose("The session is over; forwarded connections are still open (Ctrl-C ends "
                     "them).");
     client_look_for_end(c);

@@ -174,9 +174,11 @@ static void words_done(struct words *w)
 }
 
 /* adit -W [host]:port through the last hop; the hops before it are that adit's own ProxyJump. */
-static void jump_words(const struct args *args, const struct client_options *o,
-                       const struct jump_hop *hop, const char *before, struct words *w)
+static void jump_words(const struct proxy_request *q, const struct jump_hop *hop,
+                       const char *before, struct words *w)
 {
+    const struct args *args = q->args;
+    const struct client_options *o = q->options;
     CLEANUP(mem_cleanup) char *target = mem_printf("[%s]:%u", o->host_name, o->port);
     add(w, "adit");
     add_value(w, "-F", args->config_file);
@@ -188,6 +190,8 @@ static void jump_words(const struct args *args, const struct client_options *o,
     add_value(w, "-l", hop->user);
     add_value(w, "-p", hop->port);
     add_value(w, "-J", before);
+    if (q->asks_nobody)
+        add(w, "-oBatchMode=yes");
     add(w, "-W");
     add(w, target);
     add(w, "--");
@@ -195,12 +199,12 @@ static void jump_words(const struct args *args, const struct client_options *o,
     w->items[w->count] = NULL;
 }
 
-static enum err start_jump(struct child **child, struct loop *l, const struct args *args,
-                           const struct client_options *o, child_exited *exited, void *owner,
-                           int *read_fd, int *write_fd)
+static enum err start_jump(struct child **child, struct loop *l, const struct proxy_request *q,
+                           child_exited *exited, void *owner, int *read_fd, int *write_fd)
 {
-    const char *comma = strrchr(o->proxy_jump, ',');
-    const char *last = comma ? comma + 1 : o->proxy_jump;
+    const char *hops = q->options->proxy_jump;
+    const char *comma = strrchr(hops, ',');
+    const char *last = comma ? comma + 1 : hops;
     struct jump_hop hop;
     struct words w = {.count = 0};
     if (jump_hop_parse(slice_text(last), &hop) != OK) {
@@ -208,8 +212,8 @@ static enum err start_jump(struct child **child, struct loop *l, const struct ar
         return ERR_CONFIG;
     }
     CLEANUP(mem_cleanup)
-    char *before = comma ? mem_strndup(o->proxy_jump, (size_t)(comma - o->proxy_jump)) : NULL;
-    jump_words(args, o, &hop, before, &w);
+    char *before = comma ? mem_strndup(hops, (size_t)(comma - hops)) : NULL;
+    jump_words(q, &hop, before, &w);
     log_debug("Setting implicit ProxyCommand from ProxyJump: adit -W '[%%h]:%%p' %s", last);
     enum err err = run(child, l, SELF, w.items, exited, owner, read_fd, write_fd);
     words_done(&w);
@@ -251,14 +255,13 @@ static void shell_words_done(struct shell_words *w)
     mem_free(w->line);
 }
 
-enum err proxy_start(struct child **child, struct loop *l, const struct args *args,
-                     const struct client_options *o, child_exited *exited, void *owner,
-                     int *read_fd, int *write_fd)
+enum err proxy_start(struct child **child, struct loop *l, const struct proxy_request *q,
+                     child_exited *exited, void *owner, int *read_fd, int *write_fd)
 {
     struct shell_words w;
-    if (is_set(o->proxy_jump))
-        return start_jump(child, l, args, o, exited, owner, read_fd, write_fd);
-    TRY(shell_words_init(&w, o));
+    if (is_set(q->options->proxy_jump))
+        return start_jump(child, l, q, exited, owner, read_fd, write_fd);
+    TRY(shell_words_init(&w, q->options));
     enum err err = run(child, l, w.file, w.arguments, exited, owner, read_fd, write_fd);
     shell_words_done(&w);
     return err;

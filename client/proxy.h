@@ -14,13 +14,19 @@ bool proxy_is_wanted(const struct client_options *o);
 enum err proxy_start_fdpass(struct child **child, struct loop *l, const struct client_options *o,
                             child_exited *exited, void *owner, int *socket) MUST_USE;
 
+/* Borrowed. */
+struct proxy_request {
+    const struct args *args;
+    const struct client_options *options;
+    bool asks_nobody; /* the hops of a ProxyJump may not ask a person (BatchMode) */
+};
+
 /*
  * Starts the program; *read_fd and *write_fd are the caller's. ERR_CONFIG, ERR_IO: what was wrong
  * is logged.
  */
-enum err proxy_start(struct child **child, struct loop *l, const struct args *args,
-                     const struct client_options *o, child_exited *exited, void *owner,
-                     int *read_fd, int *write_fd) MUST_USE;
+enum err proxy_start(struct child **child, struct loop *l, const struct proxy_request *q,
+                     child_exited *exited, void *owner, int *read_fd, int *write_fd) MUST_USE;
 
 /* One hop of ProxyJump: "[user@]host[:port]", "ssh://..." allowed. Borrowed parts are copied. */
 struct jump_hop {

@@ -81,6 +81,11 @@ void tell_down(struct client *c, const struct link_event *e)
     }
 }
 
+void tell_debug(const struct link_event *e)
+{
+    log_write(e->always_display ? LOG_INFO : LOG_DEBUG1, "server says: %s", ESCAPED(e->text));
+}
+
 /* RFC 4252 5.4: to be shown, line by line, with control bytes made harmless. */
 void tell_banner(struct slice text)
 {

@@ -180,6 +180,9 @@ const struct option_row option_client_rows[] = {
     BUILT_INT(             "RequiredRSASize",     0, required_rsa_size, "1024", 0,
                            INT32_MAX),
 
+    /* ours */
+    BUILT_INT(             "AditConnections",     0, connections, "1", 1, 16),
+
     /* more of how to get there */
     BUILT(OPTION_STRING,   "BindInterface",       0, bind_interface, NULL),
     BUILT(OPTION_FLAG,     "ProxyUseFdpass",      0, proxy_use_fdpass, "no"),

@@ -129,6 +129,7 @@ struct client_options {
     bool batch_mode;
     uint32_t connect_timeout_s; /* 0: the system's */
     int connection_attempts;
+    int connections; /* AditConnections */
     enum log_level log_level;
     bool tcp_keep_alive;
     enum address_family address_family;

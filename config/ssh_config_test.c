@@ -116,6 +116,7 @@ static void defaults_are_openssh_s(void **state)
     assert_int_equal(run.o.update_host_keys, ANSWER_YES);
     assert_int_equal(run.o.pubkey_authentication, PUBKEY_YES);
     assert_int_equal(run.o.connection_attempts, 1);
+    assert_int_equal(run.o.connections, 1);
     assert_int_equal(run.o.log_level, LOG_INFO);
     assert_true(run.o.tcp_keep_alive);
     assert_false(run.o.exit_on_forward_failure);

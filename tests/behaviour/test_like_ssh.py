@@ -9,8 +9,8 @@ from bed import ADIT
 
 pytestmark = pytest.mark.short
 
-# What only one of the two knows: words of OpenSSH 10.5, which Debian's is older than.
-OURS_ALONE = {"channeltimeout", "obscurekeystroketiming", "revokedhostkeys", "tag", "refuseconnection", "versionaddendum", "warnweakcrypto"}
+# What only one of the two knows: ours, and words of OpenSSH 10.5, which Debian's is older than.
+OURS_ALONE = {"aditconnections", "channeltimeout", "obscurekeystroketiming", "revokedhostkeys", "tag", "refuseconnection", "versionaddendum", "warnweakcrypto"}
 
 
 # Debian's ssh prints a socket's forward as a dynamic one, too, and a dynamic one of -R as it cannot read it.

@@ -1,0 +1,332 @@
+"""AditConnections: several connections are one tunnel; each stream stays on its own, and what ends one
+of them ends its streams alone.
+"""
+
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from bed import (
+    ADIT, Relay, Server, ask, connect, free_port, listening, receive_exactly, seeded_bytes, until)
+from login_help import Account
+from prompt_help import Askpass
+
+pytestmark = pytest.mark.short
+THREE = ("-o", "AditConnections=3")
+PASSWORD = "a password of nobody"
+
+
+class Wires(Relay):
+    """A relay that knows its connections one by one, in the order in which they came. The first ones
+    go to `ports`, where 0 turns one away; those behind them to to_port."""
+
+    def __init__(self, to_port, ports):
+        self.held, self.ports, self.came = set(), list(ports), 0
+        super().__init__(to_port)
+
+    def _serve(self, client):
+        number, self.came = self.came, self.came + 1
+        port = self.ports.pop(0) if self.ports else self.to_port
+        if port == 0:
+            return
+        server = connect(port)
+        server.settimeout(None)
+        self.pairs.append((client, server))
+        other = threading.Thread(target=self._pass, args=(server, client, number), daemon=True)
+        other.start()
+        self._pass(client, server, number)
+        other.join()
+        server.close()
+
+    def _pass(self, source, sink, number):
+        try:
+            while True:
+                piece = source.recv(65536)
+                if not piece:
+                    break
+                while number in self.held:
+                    threading.Event().wait(0.01)
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def cut_one(self, number):
+        for s in self.pairs[number]:
+            s.shutdown(socket.SHUT_RDWR)
+
+
+class Tunnel:
+    """adit with three connections through wires, and an echo behind its -L."""
+
+    def __init__(self, bed, server, *args, count=3, ports=(), level="-v", **more):
+        self.bed, self.server = bed, server
+        self.wires = Wires(server.port, ports)
+        bed.at_end(self.wires.close)
+        self.port, self.echo = free_port(), bed.echo()
+        through = Server(server.process, self.wires.port, server.host_kind, server.name)
+        forward = ["-L", "127.0.0.1:%d:127.0.0.1:%d" % (self.port, self.echo.port)]
+        self.adit = bed.adit(through, *forward, level, "-oAditConnections=%d" % count, *args, **more)
+
+    def wait_up(self, *numbers):
+        for number in numbers or (2, 3):
+            self.adit.wait_line("Connection %d of 3 to .* is up" % number)
+        return self
+
+    def stream(self):
+        s = connect(self.port)
+        self.bed.at_end(s.close)
+        assert echoed(s, b"begin")
+        return s
+
+
+@pytest.fixture
+def tunnel(bed):
+    return lambda *args, server=None, **more: Tunnel(bed, server or bed.aditd(), *args, **more)
+
+
+def echoed(s, payload):
+    s.sendall(payload)
+    return receive_exactly(s, len(payload)) == payload
+
+
+def is_over(s):
+    """Whether the stream was cut: a reset, and no end that looks like one."""
+    try:
+        s.settimeout(20)
+        return s.recv(1) == b"" and False
+    except ConnectionResetError:
+        return True
+
+
+def links_of(server, count):
+    """The ports of the connections that the first count streams went over, in their order."""
+    pattern = r"forward kind=local .* from_port=(\d+) .*result=open"
+    until(lambda: len(re.findall(pattern, server.log)) >= count, lambda: "%d streams: %s" % (count, server.log))
+    return re.findall(pattern, server.log)
+
+
+def test_streams_spread_evenly_and_stay(tunnel):
+    t = tunnel().wait_up()
+    streams = [t.stream() for _ in range(9)]
+    used = links_of(t.server, 9)
+    assert {used.count(port) for port in used} == {3} and len(set(used)) == 3
+    assert all(echoed(s, seeded_bytes(i, 100000)) for i, s in enumerate(streams))
+    for s, port in zip(streams, used):
+        if port == used[0]:
+            s.close()
+    pattern = "result=closed"
+    until(lambda: t.server.log.count(pattern) == 3, lambda: t.server.log)
+    more = [t.stream() for _ in range(3)]  # to where there is room now
+    assert links_of(t.server, 12)[9:] == [used[0]] * 3 and more
+
+
+def test_what_is_cut_ends_its_streams_alone_and_comes_back(tunnel):
+    t = tunnel().wait_up()
+    streams = [t.stream() for _ in range(6)]
+    used = links_of(t.server, 6)
+    cut = sorted(set(used), key=int)[1]
+    others = [s for s, port in zip(streams, used) if port != cut]
+    payload = seeded_bytes(5, 4 << 20)
+    got = {}
+
+    def carry(s):
+        got[s] = hashlib.sha256()
+        left = len(payload)
+        while left:
+            piece = s.recv(min(left, 65536))
+            assert piece
+            got[s].update(piece)
+            left -= len(piece)
+
+    readers = [threading.Thread(target=carry, args=(s,)) for s in others]
+    writers = [threading.Thread(target=s.sendall, args=(payload,)) for s in others]
+    for thread in readers + writers:
+        thread.start()
+    t.wires.cut_one(1)  # the second that came; dialled one after the other
+    for thread in readers + writers:
+        thread.join(60)
+    assert [got[s].hexdigest() for s in others] == [hashlib.sha256(payload).hexdigest()] * len(others)
+    assert all(is_over(s) for s, port in zip(streams, used) if port == cut)
+    t.adit.wait_line("Connection 2 of 3 to 127.0.0.1 was lost .*: the streams on it are cut, the others go on. It is dialled again.")
+    t.adit.wait_line("Connection 2 of 3 to .* is up", count=2)
+    assert all(echoed(t.stream(), b"new") for _ in range(3)) and t.wires.came == 4
+    assert len(set(links_of(t.server, 9))) == 4
+
+
+def test_the_end_of_the_first_is_the_end(tunnel):
+    t = tunnel().wait_up()
+    s = t.stream()
+    t.wires.cut_one(0)
+    assert t.adit.wait() == 255
+    assert is_over(s) and not listening(t.port)
+    assert "was lost" not in t.adit.err
+
+
+def test_a_silent_one_is_noticed_and_the_others_go_on(tunnel):
+    t = tunnel("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1").wait_up()
+    streams = [t.stream() for _ in range(3)]
+    t.wires.held.add(2)
+    t.adit.wait_line("Connection 3 of 3 to .* was lost .Timeout")
+    assert sum(not is_over_now(s) for s in streams) == 2
+    t.adit.wait_line("Connection 3 of 3 to .* is up", count=2)
+
+
+def is_over_now(s):
+    try:
+        return not echoed(s, b"there?")
+    except (OSError, AssertionError):
+        return True
+
+
+def test_another_host_key_is_refused_and_learns_nothing(bed, tunnel):
+    other = bed.aditd(host_kinds=("ecdsa256",))
+    server = bed.aditd()
+    t = tunnel(server=server, ports=[server.port, other.port])
+    t.adit.wait_line("Connection 2 of 3 to 127.0.0.1 shows another host key than the first: it is refused")
+    assert all(echoed(t.stream(), b"goes on") for _ in range(3))
+    until(lambda: "Connection closed" in other.log or "Disconnect" in other.log or "closed by" in other.log, lambda: other.log)
+    assert "Accepted" not in other.log and "Failed" not in other.log
+    assert t.wires.came == 2 and "of 3 to 127.0.0.1 is up" not in t.adit.err
+
+
+def test_a_password_is_asked_for_once(bed):
+    account = Account(bed, password=PASSWORD)
+    server = bed.aditd(PasswordAuthentication="yes", KbdInteractiveAuthentication="no")
+    askpass = Askpass(bed, "wrong", PASSWORD)
+    port = free_port()
+    argv = [ADIT, "-F", "none", "-p", server.port, "-v", "-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port)]
+    argv += ["-o", "UserKnownHostsFile=" + bed.known_hosts(server), "-o", "GlobalKnownHostsFile=none", *THREE]
+    adit = bed.run(argv + ["%s@127.0.0.1" % account.name], env=askpass.env, start_new_session=True)
+    adit.wait_line("Connection 3 of 3 to .* is up")
+    assert len(askpass.asked) == 2 and server.log.count("Accepted password") == 3
+    assert ask(port) == b"hello"
+
+
+def test_where_a_person_would_be_asked_it_goes_on_with_fewer(bed, tunnel):
+    # the same machine by its key, and it wants a password now
+    strict = bed.aditd(PubkeyAuthentication="no", PasswordAuthentication="yes")
+    server = bed.aditd()
+    t = tunnel(server=server, ports=[server.port, server.port, strict.port])
+    t.adit.wait_line("Connection 3 of 3 to .*: the server wants a login that a person has to answer .*; no more are made, the tunnel goes on with 2.")
+    assert all(echoed(t.stream(), b"goes on") for _ in range(4))
+    assert t.wires.came == 3
+
+
+def test_an_agent_signs_for_each(bed, tunnel):
+    path = str(bed.folder / "agent")
+    agent = bed.run(["ssh-agent", "-D", "-a", path])
+    until(lambda: os.path.exists(path), "the agent")
+    bed.env["SSH_AUTH_SOCK"] = path
+    subprocess.run(["ssh-add", "-q", bed.keys.user()], check=True, env=bed.env)
+    t = tunnel("-o", "IdentityFile=" + bed.keys.user() + ".pub", user_kind="ecdsa256").wait_up()
+    assert t.server.log.count("Accepted publickey") == 3 and agent.is_alive()
+
+
+def test_one_that_is_turned_away_is_tried_again_and_told_once(bed, tunnel):
+    server = bed.aditd()
+    t = tunnel(server=server, ports=[server.port, 0, 0]).wait_up()
+    told = re.findall(r"Connection 2 of 3 to .* did not come about .*; it is tried again.", t.adit.err)
+    assert len(told) == 2 and t.wires.came == 5  # the second at -v only
+    quiet = tunnel(server=server, ports=[server.port, 0, 0], level="-T")
+    until(lambda: quiet.wires.came == 5, "the tries")
+    assert quiet.adit.err.count("did not come about") == 1
+
+
+def test_a_command_alone_dials_once(bed):
+    server = bed.aditd()
+    argv = [ADIT] + bed.client_options(server) + [*THREE, bed.login(server), "echo one"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=bed.env)
+    assert (done.stdout, done.returncode) == ("one\n", 0)
+    assert server.log.count("Accepted") == 1
+
+
+def test_a_signal_takes_leave_of_each(tunnel):
+    t = tunnel().wait_up()
+    t.adit.signal(signal.SIGTERM)
+    assert t.adit.wait() == 0
+    t.server.wait_log("Received disconnect .* disconnected by user", count=3)
+
+
+def test_f_returns_and_the_tunnel_spreads(bed):
+    server = bed.aditd()
+    port, ctl = free_port(), str(bed.folder / "ctl")
+    options = bed.client_options(server) + ["-S", ctl]
+    argv = [ADIT, "-f", "-N", "-M", *THREE, "-o", "ExitOnForwardFailure=yes", "-D", "127.0.0.1:%d" % port]
+    done = subprocess.run(argv + options + [bed.login(server)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, env=bed.env)
+    assert done.returncode == 0, done.stderr
+
+    def control(*words):
+        argv = [ADIT] + options + ["-O"] + list(words) + [bed.login(server)]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=bed.env)
+
+    until(lambda: len(re.findall(r"connection \d of 3 tcp .* -> 127.0.0.1", control("conninfo").stdout)) == 3, "three connections")
+    echo, late = bed.echo(), free_port()
+    streams = [socks(port, echo.port) for _ in range(3)]
+    assert all(echoed(s, b"by socks") for s in streams)
+    shown = control("channels").stdout
+    assert sum("direct-tcpip" in line for line in shown.splitlines()) == 3
+    assert "(connection 2)" in shown and "(connection 3)" in shown
+    for s in streams:
+        s.close()
+    assert control("forward", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (late, echo.port)).returncode == 0
+    assert [ask(late) for _ in range(3)] == [b"hello"] * 3
+    assert control("cancel", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (late, echo.port)).returncode == 0
+    assert not listening(late)
+    assert control("exit").returncode == 0
+    server.wait_log("Received disconnect", count=3)
+
+
+def socks(port, target):
+    s = connect(port)
+    s.sendall(b"\x05\x01\x00")
+    assert receive_exactly(s, 2) == b"\x05\x00"
+    s.sendall(b"\x05\x01\x00\x01\x7f\x00\x00\x01" + target.to_bytes(2, "big"))
+    assert receive_exactly(s, 10)[:2] == b"\x05\x00"
+    return s
+
+
+def test_streams_of_a_master_s_clients_spread(bed):
+    server = bed.aditd()
+    ctl, echo = str(bed.folder / "ctl"), bed.echo()
+    words = bed.client_options(server) + ["-S", ctl]
+    master = bed.run([ADIT] + words + ["-M", "-N", "-v", *THREE, bed.login(server)])
+    until(lambda: os.path.exists(ctl), lambda: master.err)
+    argv = [ADIT] + words + ["-W", "127.0.0.1:%d" % echo.port, bed.login(server)]
+    first = bed.run(argv, stdin=subprocess.PIPE)
+    master.wait_line("Connection 3 of 3 to .* is up")
+    second, third = (bed.run(argv, stdin=subprocess.PIPE) for _ in range(2))
+    for client in (first, second, third):
+        client.popen.stdin.write(b"x")
+        client.popen.stdin.flush()
+        until(lambda c=client: c.out == b"x", "the echo")
+    assert len(set(links_of(server, 3))) == 3
+
+
+def test_new_keys_for_each(tunnel):
+    t = tunnel("-v", "-o", "RekeyLimit=1M").wait_up()
+    streams = [t.stream() for _ in range(3)]
+    payload = seeded_bytes(3, 1 << 18)
+    for s in streams:
+        for _ in range(8):
+            assert echoed(s, payload)
+    for name in ("connection 2: rekeyed", "connection 3: rekeyed", "debug1: rekeyed"):
+        t.adit.wait_line(name)
+
+
+@pytest.mark.parametrize("isolation", ["user", "key"])
+def test_one_accounts_connections_are_served_by_as_many_workers_as_there_are_cores(bed, tunnel, isolation):
+    cores = os.cpu_count()
+    t = tunnel(server=bed.aditd(Isolation=isolation)).wait_up()
+    streams = [t.stream() for _ in range(6)]
+    workers = re.findall(r"aditd-work\[(\d+)\]: forward kind=local .*result=open", t.server.log)
+    counts = sorted(workers.count(pid) for pid in set(workers))
+    assert streams and len(counts) == min(3, cores)
+    if cores == 2:
+        assert counts == [2, 4]  # one has two of the connections
