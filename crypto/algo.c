@@ -202,7 +202,7 @@ static bool fetch_asymmetric(struct crypto *c)
 
 struct crypto *crypto_new(void)
 {
-    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
         return NULL;
     struct crypto *c = NEW(struct crypto);
     uint8_t byte;
