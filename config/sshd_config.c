@@ -644,15 +644,27 @@ static enum err print_listen_addresses(const struct server_options *o, struct bu
     return OK;
 }
 
-enum err server_options_print(const struct server_options *o, struct buf *out)
+static enum err print_rows(const struct server_options *o, bool only_given, struct buf *out)
 {
     size_t count;
     const struct option_row *rows = option_rows(OPTION_SERVER, &count);
     for (size_t i = 0; i < count; i++) {
+        if (only_given && !o->state.is_set[i])
+            continue;
         if (rows[i].type == OPTION_LISTEN)
             TRY(print_listen_addresses(o, out));
         else
             TRY(option_print(&o->state, &rows[i], out));
     }
     return OK;
+}
+
+enum err server_options_print(const struct server_options *o, struct buf *out)
+{
+    return print_rows(o, false, out);
+}
+
+enum err server_options_print_given(const struct server_options *o, struct buf *out)
+{
+    return print_rows(o, true, out);
 }

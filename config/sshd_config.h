@@ -207,5 +207,7 @@ bool server_options_may_log_in(const struct server_options *o, const struct conn
 
 /* sshd -T: lower-case keyword, space, value; reads back to itself. */
 enum err server_options_print(const struct server_options *o, struct buf *out) MUST_USE;
+/* The same without what is a default: for readers with the same table of them. */
+enum err server_options_print_given(const struct server_options *o, struct buf *out) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Any text as the server's file: it is refused with an error entry, or what is printed of it reads
- * back and prints the same; resolving it for a connection never fails after it was loaded.
+ * Any text as the server's file: it is refused with an error entry, or what is printed of it, with
+ * the defaults or without, reads back and prints the same; resolving it for a connection never
+ * fails after it was loaded.
  */
 #include "config/source_fake.h"
 #include "config/sshd_config.h"
@@ -15,7 +16,7 @@ static const struct connection_facts somebody = {
     .local_port = 22,
 };
 
-static bool load(struct slice text, struct buf *out)
+static bool load(struct slice text, struct buf *whole, struct buf *given)
 {
     struct fake_file files[] = {{"/etc/ssh/sshd_config", text}, {NULL, SLICE_NONE}};
     struct config_source source = FAKE_SOURCE(files);
@@ -32,8 +33,10 @@ static bool load(struct slice text, struct buf *out)
         CHECK(sshd_config_resolve(config, whom[i], &o, &report) == OK);
         CHECK(o.listen_address_count > 0);
         (void)server_options_may_log_in(&o, &somebody);
-        buf_clear(out);
-        result = server_options_print(&o, out);
+        buf_clear(whole);
+        buf_clear(given);
+        result = server_options_print(&o, whole);
+        CHECK(result != OK || server_options_print_given(&o, given) == OK);
         server_options_done(&o);
     }
     sshd_config_free(config);
@@ -43,14 +46,17 @@ static bool load(struct slice text, struct buf *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct buf first, second;
-    buf_init(&first, CONFIG_FILE_MAX / 4);
-    buf_init(&second, CONFIG_FILE_MAX / 4);
-    if (load(slice_of(data, size), &first)) {
-        CHECK(load(buf_slice(&first), &second));
+    struct buf first, second, given, unused;
+    struct buf *const bufs[] = {&first, &second, &given, &unused};
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_init(bufs[i], CONFIG_FILE_MAX / 4);
+    if (load(slice_of(data, size), &first, &given)) {
+        CHECK(load(buf_slice(&first), &second, &unused));
+        CHECK(slice_equal(buf_slice(&first), buf_slice(&second)));
+        CHECK(load(buf_slice(&given), &second, &unused));
         CHECK(slice_equal(buf_slice(&first), buf_slice(&second)));
     }
-    buf_done(&first);
-    buf_done(&second);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_done(bufs[i]);
     return 0;
 }

@@ -118,12 +118,12 @@ static enum err seal(struct slice text, int *fd)
     return err;
 }
 
-enum err config_text_to_fd(const struct server_options *o, int *fd)
+enum err config_text_to_fd(const struct server_options *o, bool is_whole, int *fd)
 {
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX);
     *fd = -1;
-    enum err err = server_options_print(o, &text);
+    enum err err = is_whole ? server_options_print(o, &text) : server_options_print_given(o, &text);
     if (err == OK)
         err = seal(buf_slice(&text), fd);
     buf_done(&text);

@@ -20,8 +20,11 @@ void config_text_log_report(const struct report *r);
  */
 bool config_text_groups(const char *user, struct string_list *groups) MUST_USE;
 
-/* A sealed memory file, close-on-exec, that holds the options as text. ERR_IO, ERR_LIMIT. */
-enum err config_text_to_fd(const struct server_options *o, int *fd) MUST_USE;
+/*
+ * A sealed memory file, close-on-exec, that holds the options as text; is_whole: the defaults, too,
+ * for a process that may be of another version than we are. ERR_IO, ERR_LIMIT.
+ */
+enum err config_text_to_fd(const struct server_options *o, bool is_whole, int *fd) MUST_USE;
 
 #define CONFIG_TEXT_BANNER_MAX (1u << 20)
 

@@ -383,7 +383,7 @@ static void set_nonblocking(int fd)
 static enum err send_start(struct connection *c, const struct server_options *options)
 {
     int config_fd, moduli_fd;
-    TRY(config_text_to_fd(options, &config_fd));
+    TRY(config_text_to_fd(options, false, &config_fd));
     if (config_text_moduli(options, &moduli_fd) != OK)
         log_error("cannot pass %s on: group exchange uses built-in groups", options->moduli_file);
     const int fds[] = {config_fd, c->in_fd, c->out_fd, moduli_fd};

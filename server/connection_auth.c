@@ -71,7 +71,7 @@ enum err connection_resolve(struct connection *c)
     report_init(&report);
     enum err err = sshd_config_resolve(c->supervisor->config, &facts, &options, &report);
     if (err == OK)
-        err = config_text_to_fd(&options, &config_fd);
+        err = config_text_to_fd(&options, connection_is_at_work(c), &config_fd);
     config_text_log_report(&report);
     report_done(&report);
     if (err != OK) {
