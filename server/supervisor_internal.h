@@ -21,6 +21,7 @@
 #define HOST_KEYS_MAX   32
 #define PRE_READY       4   /* processes that wait for a connection */
 #define CONNECTIONS_MAX 256 /* of one worker */
+#define WORKERS_IDLE    8   /* that wait for their account to come again */
 
 struct host_key {
     struct buf type, blob;
@@ -84,7 +85,9 @@ struct worker {
     struct ipc *ipc;           /* then */
     struct loop_turn end_turn; /* hangs up on one whose process is not ours to kill */
     unsigned connections;
-    bool is_leaving; /* told to end */
+    bool is_single;          /* for one connection: nobody else may come */
+    struct loop_timer *idle; /* runs while it waits without a connection; NULL: it does not */
+    bool is_leaving;         /* told to end */
 };
 
 /* A connection, from accept to its end. */
@@ -219,7 +222,7 @@ void worker_identity(uint32_t uid, uint32_t gid, struct slice groups, const char
 /* One that came by itself. */
 struct worker *worker_new(struct supervisor *s, const char *user, uint32_t uid);
 void worker_message(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count);
-/* A connection of it has ended: without any it is let go. */
+/* A connection of it has ended: without any it waits for a while, or is let go. */
 void worker_release(struct worker *w);
 void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number);
 /* It is there until its end is told, in a later turn. */

@@ -234,6 +234,8 @@ static void on_term(void *owner, int signal_number UNUSED)
     LIST_FOR (h, &w->held, struct held, link)
         work_connection_say_goodbye(h->connection, "the server is shutting down");
     w->register_path = NULL;
+    if (w->count == 0)
+        loop_stop(w->loop); /* it only waited for its account to come again */
 }
 
 static void run(struct worker *w, int fd)

@@ -6,6 +6,8 @@
 #include "server/supervisor_internal.h"
 #include "server/ticket.h"
 
+#define IDLE_MS 5000
+
 enum err worker_send(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count)
 {
     return w->process ? offspring_send(w->process, m, fds, fd_count)
@@ -24,6 +26,7 @@ void worker_free(struct worker *w)
 {
     list_remove(&w->link);
     loop_turn_cancel(&w->end_turn);
+    loop_timer_close(w->idle);
     offspring_forget(w->process);
     ipc_close(w->ipc);
     buf_done(&w->identity);
@@ -47,12 +50,12 @@ void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number)
 {
     struct supervisor *s = w->supervisor;
     struct connection *c;
-    if (!w->is_leaving)
+    bool is_crash = signal_number && signal_number != SIGTERM && signal_number != SIGKILL;
+    if (!w->is_leaving && (w->connections || is_crash))
         log_error("the worker of %s died (%s %u): %u connections are lost with it", w->user,
                   signal_number ? "signal" : "status", signal_number ? signal_number : status,
                   w->connections);
-    if (!w->is_leaving && signal_number && signal_number != SIGTERM && signal_number != SIGKILL &&
-        crash_guard_add(&s->crashes, w->uid, loop_now(s->loop)))
+    if (!w->is_leaving && is_crash && crash_guard_add(&s->crashes, w->uid, loop_now(s->loop)))
         log_error("workers of %s crash again and again: each connection gets one of its own now",
                   w->user);
     w->is_leaving = true;
@@ -63,16 +66,74 @@ void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number)
     worker_free(w);
 }
 
-void worker_release(struct worker *w)
+static void let_go(struct worker *w)
 {
-    w->connections--;
-    if (w->connections || w->is_leaving)
-        return;
     w->is_leaving = true;
     if (w->process)
         offspring_hang_up(w->process); /* it ends, and that comes as its end */
     else
         worker_free(w);
+}
+
+static void stop_waiting(struct worker *w)
+{
+    loop_timer_close(w->idle);
+    w->idle = NULL;
+}
+
+static void idle_over(void *owner)
+{
+    struct worker *w = owner;
+    stop_waiting(w);
+    let_go(w);
+}
+
+/* The one that has waited longest makes room: it stands first among those that wait. */
+static void limit_idle(struct supervisor *s)
+{
+    struct worker *first = NULL;
+    unsigned count = 0;
+    LIST_FOR (w, &s->workers, struct worker, link) {
+        if (!w->idle)
+            continue;
+        count++;
+        if (!first)
+            first = w;
+    }
+    if (count > WORKERS_IDLE)
+        idle_over(first);
+}
+
+/*
+ * Who logs in again and again, as scripts do, would pay for a new process each time. It waits for
+ * the same account, groups and unit alone, which might have shared it had they come a little
+ * earlier; so a worker for one connection does not wait, nor one that is not our child.
+ */
+static bool may_wait(const struct worker *w)
+{
+    const struct supervisor *s = w->supervisor;
+    return w->process && !w->is_single && !s->is_ending && !s->setup.is_inetd;
+}
+
+static void wait_idle(struct worker *w)
+{
+    struct supervisor *s = w->supervisor;
+    list_remove(&w->link);
+    list_append(&s->workers, &w->link);
+    w->idle = loop_timer_new(s->loop, idle_over, w);
+    loop_timer_start(w->idle, IDLE_MS);
+    limit_idle(s);
+}
+
+void worker_release(struct worker *w)
+{
+    w->connections--;
+    if (w->connections || w->is_leaving)
+        return;
+    if (may_wait(w))
+        wait_idle(w);
+    else
+        let_go(w);
 }
 
 /* ---- what it says ---- */
@@ -102,7 +163,8 @@ static void process_message(void *owner, enum err err, struct slice bytes, const
         else
             worker_kill(w, SIGKILL);
     } else {
-        offspring_hang_up(w->process); /* its end comes */
+        w->is_leaving = w->is_leaving || w->connections == 0; /* nobody is sent there any more */
+        offspring_hang_up(w->process);                        /* its end comes */
     }
     ipc_close_fds(fds, fd_count);
 }
@@ -138,7 +200,7 @@ void worker_identity(uint32_t uid, uint32_t gid, struct slice groups, const char
  * key that carries restrictions is its own unit: its holder is not the account's owner. Restricted
  * by an earlier step and through by a password, it has no key to be known by.
  */
-static enum err unit_of(const struct connection *c, struct buf *unit)
+static enum err unit_of(const struct connection *c, struct buf *unit, bool *is_single)
 {
     const struct supervisor *s = c->supervisor;
     enum isolation isolation = c->options.isolation;
@@ -148,8 +210,9 @@ static enum err unit_of(const struct connection *c, struct buf *unit)
         isolation = ISOLATION_CONNECTION;
     if (crash_guard_is_apart(&s->crashes, c->uid, loop_now(s->loop)))
         isolation = ISOLATION_CONNECTION;
+    *is_single = isolation == ISOLATION_CONNECTION;
     buf_init(unit, ROLE_MSG_KEY_MAX);
-    if (isolation == ISOLATION_CONNECTION)
+    if (*is_single)
         return append_u32(unit, c->id);
     return isolation == ISOLATION_KEY ? buf_append_slice(unit, buf_slice(&c->login_key)) : OK;
 }
@@ -277,10 +340,13 @@ static enum err give(struct connection *c, const struct buf *unit)
 enum err workers_adopt(struct connection *c)
 {
     struct buf unit;
-    enum err err = unit_of(c, &unit);
+    bool is_single;
+    enum err err = unit_of(c, &unit, &is_single);
     if (err == OK)
         err = choose(&c->worker, c, &unit);
     if (err == OK) {
+        stop_waiting(c->worker);
+        c->worker->is_single = is_single;
         c->worker->connections++;
         err = give(c, &unit);
     }

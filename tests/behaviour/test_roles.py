@@ -165,6 +165,80 @@ def test_an_account_whose_workers_crash_gets_one_for_each_connection(bed):
     wait_workers(server, 3)
 
 
+IDLE_S = 5  # server/workers.c
+
+
+def test_who_comes_again_soon_finds_the_worker_that_he_had(bed):
+    server = bed.aditd(Isolation="user")
+    adit, _ = up(bed, server)
+    [worker] = wait_workers(server, 1)
+    for _ in range(3):
+        adit.stop()
+        server.wait_log("Disconnected from user|Connection closed by user")
+        adit, _ = up(bed, server)
+        assert wait_workers(server, 1) == [worker]
+    adit.stop()
+    until(lambda: not workers_of(server), "the worker's end, once nobody comes", within_s=IDLE_S + 20)
+    assert "died" not in server.log
+
+
+def test_a_worker_for_one_connection_ends_with_it(bed):
+    server = bed.aditd(Isolation="connection")
+    adit, _ = up(bed, server)
+    wait_workers(server, 1)
+    adit.stop()
+    until(lambda: not workers_of(server), "the worker's end", within_s=IDLE_S - 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_waits_ends_by_a_signal_and_another_comes(bed, number):
+    server = bed.aditd(Isolation="user")
+    adit, _ = up(bed, server)
+    [worker] = wait_workers(server, 1)
+    adit.stop()
+    server.wait_log("Disconnected from user|Connection closed by user")
+    os.kill(worker, number)
+    until(lambda: not workers_of(server), "the worker's end", within_s=IDLE_S - 1)
+    adit, port = up(bed, server)
+    assert ask(port) == b"hello" and wait_workers(server, 1) != [worker]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_waits_ends_with_its_supervisor(bed, number):
+    server = bed.aditd(Isolation="user")
+    adit, _ = up(bed, server)
+    [worker] = wait_workers(server, 1)
+    signer = [pid for pid in children_of(server.pid) if name_of(pid) == "aditd-sign"]
+    bed.at_end(lambda: [os.kill(pid, signal.SIGKILL) for pid in signer if state_of(pid) not in (None, "Z")])
+    adit.stop()
+    server.wait_log("Disconnected from user|Connection closed by user")
+    end(server, number)
+    until(lambda: state_of(worker) in (None, "Z"), "the worker's end", within_s=IDLE_S - 1)
+
+
+def test_no_more_than_a_few_workers_wait(bed):
+    """Each of these keys has a worker of its own, and each login ends at once."""
+    count, most = 11, 8
+    keys, lines = [], []
+    for n in range(count):
+        key = str(bed.path("key%d" % n))
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        keys.append(key)
+        lines.append("restrict,port-forwarding " + open(key + ".pub").read())
+    server = bed.aditd(AuthorizedKeysFile=bed.write("keys", "".join(lines)), StrictModes="no")
+    seen = set()
+    for n, key in enumerate(keys):
+        argv = [BIN / "adit"] + bed.client_options(server) + ["-o", "IdentityFile=none", "-i", key]
+        argv += ["-N", "-R", "0:127.0.0.1:1", bed.login(server)]
+        adit = bed.run([a if a != bed.keys.user() else key for a in argv])
+        until(lambda: "Allocated port" in adit.err or not adit.is_alive(), lambda: "the forward: " + adit.err)
+        seen |= set(workers_of(server))
+        adit.stop()
+        server.wait_log("Disconnected from user|Connection closed by user", count=n + 1)
+    assert len(seen) >= count, server.log
+    assert len(workers_of(server)) <= most + 1  # the last one may be about to end
+
+
 @pytest.mark.parametrize("isolation, most", [("user", os.cpu_count()), ("key", os.cpu_count()), ("connection", 4)])
 def test_isolation_says_who_shares_a_process(bed, isolation, most):
     server = bed.aditd(Isolation=isolation)
