@@ -14,8 +14,9 @@
 #include "base/buf.h"
 #include "config/expand.h"
 
-#define ENTRY_MAX 65536 /* one entry of the password or group database */
-#define READ_STEP 16384
+#define ENTRY_USUAL 2048 /* one entry of the password or group database */
+#define ENTRY_MAX   65536
+#define READ_STEP   16384
 
 void account_set(struct account *a, const char *name, const char *home, uid_t uid)
 {
@@ -28,19 +29,30 @@ void account_set(struct account *a, const char *name, const char *home, uid_t ui
     string_list_init(&a->group_names);
 }
 
-void account_find(const char *user, struct account *a)
+/* False: ask again with more room. */
+static bool find_in(const char *user, size_t size, struct account *a)
 {
-    char *room CLEANUP(mem_cleanup) = mem_new(ENTRY_MAX, 1);
+    char *room CLEANUP(mem_cleanup) = mem_new(size, 1);
     struct passwd entry, *found = NULL;
-    if (getpwnam_r(user, &entry, room, ENTRY_MAX, &found) == 0 && found) {
+    int result = getpwnam_r(user, &entry, room, size, &found);
+    if (result == ERANGE && size < ENTRY_MAX)
+        return false;
+    if (result == 0 && found) {
         account_set(a, found->pw_name, found->pw_dir, found->pw_uid);
         a->gid = found->pw_gid;
         mem_free(a->shell);
         a->shell = mem_strdup(found->pw_shell);
-        return;
+        return true;
     }
     account_set(a, "", "", (uid_t)-1);
     a->is_known = false;
+    return true;
+}
+
+void account_find(const char *user, struct account *a)
+{
+    if (!find_in(user, ENTRY_USUAL, a))
+        (void)find_in(user, ENTRY_MAX, a);
 }
 
 void account_done(struct account *a)
@@ -53,12 +65,21 @@ void account_done(struct account *a)
     *a = (struct account){.is_known = false};
 }
 
+/* False: ask again with more room. */
+static bool add_group_name_in(struct account *a, gid_t gid, size_t size)
+{
+    char *room CLEANUP(mem_cleanup) = mem_new(size, 1);
+    struct group entry, *found = NULL;
+    int result = getgrgid_r(gid, &entry, room, size, &found);
+    if (result == 0 && found)
+        string_list_add(&a->group_names, found->gr_name);
+    return result != ERANGE || size >= ENTRY_MAX;
+}
+
 static void add_group_name(struct account *a, gid_t gid)
 {
-    char *room CLEANUP(mem_cleanup) = mem_new(ENTRY_MAX, 1);
-    struct group entry, *found = NULL;
-    if (getgrgid_r(gid, &entry, room, ENTRY_MAX, &found) == 0 && found)
-        string_list_add(&a->group_names, found->gr_name);
+    if (!add_group_name_in(a, gid, ENTRY_USUAL))
+        (void)add_group_name_in(a, gid, ENTRY_MAX);
 }
 
 void account_find_groups(struct account *a)

@@ -1,4 +1,5 @@
 /* aditd-authz: a zygote whose children answer one login attempt each. */
+#include "server/account.h"
 #include "server/authz.h"
 #include "server/role.h"
 #include "server/zygote.h"
@@ -12,6 +13,15 @@ static int run_child(void *owner, int fd)
     return err == OK || err == ERR_EOF ? 0 : 1;
 }
 
+/* The libraries of name services are loaded once, here, and not by every child. */
+static void warm_name_services(void)
+{
+    struct account nobody;
+    account_find("nobody", &nobody);
+    account_find_groups(&nobody);
+    account_done(&nobody);
+}
+
 int main(int argc, char **argv)
 {
     (void)role_start(argc, argv, "aditd-authz");
@@ -20,6 +30,7 @@ int main(int argc, char **argv)
         log_fatal("libcrypto lacks an algorithm that is needed");
         return 1;
     }
+    warm_name_services();
     int status = zygote_serve(run_child, crypto);
     crypto_free(crypto);
     return status;

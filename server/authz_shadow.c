@@ -6,7 +6,7 @@
 #include <shadow.h>
 #include <unistd.h>
 
-#define ENTRY_MAX 65536
+#define ENTRY_MAX 8192 /* hashes, even the longest, and seven numbers */
 #define DAY_S     86400
 /* yescrypt with Debian's cost, of no password that anybody knows; where root has no hash. */
 #define DECOY "$y$j9T$2ZHn9rE5nVvTtcTcGGZcB.$aD8rQ1r1Zkq8jX1mG2kE9sVw4bYc3dNf5hLp6uTz7xA"
