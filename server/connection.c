@@ -13,6 +13,7 @@
 #include "server/supervisor_internal.h"
 
 #define STATUS_FAILED 255
+#define REFILL_MS     20 /* most logins are done by then */
 
 void connection_cut(struct connection *c, const char *why)
 {
@@ -90,6 +91,8 @@ static void on_sign(struct connection *c, const struct role_msg *asked)
     m.connection = c->id; /* whatever number was written */
     if (signer_ask(c->supervisor, &m) != OK)
         connection_cut(c, "aditd-sign cannot be asked");
+    else if (c->order.phase == SESSION_NEW)
+        connection_prepare_question(c);
 }
 
 /* The first hash that was signed is the session id (RFC 4253 7.2). */
@@ -320,7 +323,7 @@ static enum err send_key(void *to, const struct role_msg *m)
 static enum err make_ready(struct supervisor *s, struct offspring *o)
 {
     struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
-    supervisor_role_sandbox(&m);
+    supervisor_role_sandbox(s, &m);
     TRY(offspring_send(o, &m, NULL, 0));
     return supervisor_tell_keys(s, send_key, o);
 }
@@ -343,6 +346,20 @@ void connection_fill_ready(struct supervisor *s)
             return;
         }
     }
+}
+
+void connection_refill(void *supervisor)
+{
+    connection_fill_ready(supervisor);
+}
+
+/* While somebody logs in, the machine has better things to do. */
+static void refill_later(struct supervisor *s)
+{
+    if (s->ready_count < PRE_READY / 2)
+        connection_fill_ready(s);
+    else if (!s->setup.is_inetd && !s->is_ending)
+        loop_timer_start(s->refill, REFILL_MS);
 }
 
 void connection_empty_ready(struct supervisor *s)
@@ -489,7 +506,7 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
         set_nonblocking(c->out_fd);
         err = start_process(c);
     }
-    connection_fill_ready(s);
+    refill_later(s);
     if (err == OK)
         return;
     log_error("cannot serve %s port %u: %s", c->address, c->port, err_name(err));

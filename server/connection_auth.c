@@ -39,7 +39,7 @@ static void let_authz_go(struct connection *c)
     if (c->authz)
         offspring_forget(c->authz);
     c->authz = NULL;
-    c->is_account_known = false;
+    c->is_authz_ready = c->is_account_known = false;
     buf_done(&c->question);
 }
 
@@ -320,7 +320,10 @@ static void authz_message(void *owner, enum err err, struct slice bytes, const i
     ipc_close_fds(fds, fd_count);
     if (err == OK)
         err = role_msg_decode(bytes, ROLE_AUTHZ, ROLE_SUPERVISOR, &m);
-    if (err != OK) {
+    if (c->is_authz_ready) {
+        log_error("aditd-authz spoke before it was asked, or ended");
+        connection_end_question(c); /* the question makes another */
+    } else if (err != OK) {
         authz_failed(c, err_name(err));
     } else if (m.kind == ROLE_MSG_ACCOUNT) {
         on_account(c, &m);
@@ -343,16 +346,32 @@ static void authz_ended(void *owner, uint32_t status UNUSED, uint32_t signal_num
     if (signal_number)
         log_error("aditd-authz for %s port %u died of signal %u", c->address, c->port,
                   signal_number);
+    bool was_ready = c->is_authz_ready;
     c->authz = NULL; /* it is freed; what it said before has come */
-    authz_failed(c, "it ended");
+    c->is_authz_ready = false;
+    if (!was_ready) /* else the question makes another */
+        authz_failed(c, "it ended");
+}
+
+static enum err new_authz(struct connection *c)
+{
+    connection_end_question(c);
+    return offspring_new(&c->authz, c->supervisor->zygotes, PROGRAM_AUTHZ, authz_message,
+                         authz_ended, c);
+}
+
+/* Whoever has us sign will ask for a login next. Without it the question makes one. */
+void connection_prepare_question(struct connection *c)
+{
+    c->is_authz_ready = !c->authz && new_authz(c) == OK;
 }
 
 /* A process that looks the account up and waits for the question. */
 static enum err start_authz(struct connection *c)
 {
-    connection_end_question(c);
-    TRY(offspring_new(&c->authz, c->supervisor->zygotes, PROGRAM_AUTHZ, authz_message, authz_ended,
-                      c));
+    if (!c->is_authz_ready)
+        TRY(new_authz(c));
+    c->is_authz_ready = false;
     struct role_msg m = {
         .kind = ROLE_MSG_WHO, .user = slice_text(c->user), .service = slice_text("ssh-connection")};
     connection_add_ends(c, &m);

@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "io/child.h"
 
-#define FORKS_MAX 100 /* children that share one layout of addresses */
+#define FORKS_MAX  100 /* children that share one layout of addresses */
+#define FORKS_LEFT 10  /* when it has these left, the next one gets ready */
 
 struct zygote {
     struct list link;
@@ -231,6 +232,20 @@ static enum err find_zygote(struct zygote **out, struct zygotes *all, enum progr
     return zygote_new(out, all, program);
 }
 
+enum err zygotes_prepare(struct zygotes *all, enum program program)
+{
+    struct zygote *z;
+    return find_zygote(&z, all, program);
+}
+
+/* Nobody's login shall wait for it. One that cannot be made now is tried again when it must. */
+static void prepare_successor(struct zygote *z)
+{
+    struct zygote *next;
+    if (z->forks == FORKS_MAX - FORKS_LEFT)
+        (void)!zygote_new(&next, z->all, z->program);
+}
+
 enum err offspring_new(struct offspring **out, struct zygotes *all, enum program program,
                        ipc_message *message, offspring_ended *ended, void *owner)
 {
@@ -253,6 +268,7 @@ enum err offspring_new(struct offspring **out, struct zygotes *all, enum program
     o->ipc = ipc_new(all->loop, pair[0], message, owner);
     list_append(&z->offspring, &o->link);
     z->forks++;
+    prepare_successor(z);
     *out = o;
     return OK;
 }

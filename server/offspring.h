@@ -1,7 +1,8 @@
 /*
  * The supervisor's side of zygotes: a process of a role is asked for, speaks over its own
  * descriptor from the first moment on (messages wait there until it lives), and its end is told.
- * A zygote is replaced after 100 forks; the old one stays while it has children to reap.
+ * A zygote is replaced after 100 forks, by one that was made a little before; the old one stays
+ * while it has children to reap.
  */
 #ifndef ADIT_SERVER_OFFSPRING_H
 #define ADIT_SERVER_OFFSPRING_H
@@ -20,6 +21,9 @@ struct zygotes *zygotes_new(struct loop *l, const struct programs *programs,
                             zygote_arguments *arguments, void *owner) MUST_USE;
 /* Its offspring live on without it. NULL allowed. */
 void zygotes_free(struct zygotes *z);
+
+/* Starts the zygote of a program before its first process is asked for. */
+enum err zygotes_prepare(struct zygotes *z, enum program program) MUST_USE;
 
 /* Comes once, when the process was reaped; also if its zygote died first (signal_number 0). */
 typedef void offspring_ended(void *owner, uint32_t status, uint32_t signal_number);

@@ -51,7 +51,7 @@ static enum err start(struct supervisor *s)
                        resolve_exited, s, &s->resolve, &ipc_fd));
     s->resolve_ipc = ipc_new(s->loop, ipc_fd, resolve_message, s);
     struct role_msg m = {.kind = ROLE_MSG_SANDBOX};
-    supervisor_role_sandbox(&m);
+    supervisor_role_sandbox(s, &m);
     m.root = SLICE_NONE; /* name services read files */
     return role_ipc_send(s->resolve_ipc, &m, NULL, 0);
 }

@@ -111,7 +111,7 @@ static enum err spawn(struct supervisor *s)
     TRY(err);
     s->sign_ipc = ipc_new(s->loop, ipc_fd, sign_message, s);
     struct role_msg sandbox = {.kind = ROLE_MSG_SANDBOX};
-    supervisor_role_sandbox(&sandbox);
+    supervisor_role_sandbox(s, &sandbox);
     return signer_ask(s, &sandbox);
 }
 

@@ -63,22 +63,29 @@ static void zygote_arguments_of(void *owner, enum program program, const char *a
     CHECK(n < 12);
 }
 
-void supervisor_role_sandbox(struct role_msg *m)
+/* Once: name services may take their time, and every connection needs a process of that account. */
+static void find_role_account(struct supervisor *s)
 {
     static const char *const accounts[] = {"aditd", "sshd", "nobody"};
-    if (geteuid() != 0)
-        return;
-    m->has_uid = true;
-    m->uid = m->gid = NOBODY;
-    m->root = slice_text(run_folder_empty());
-    for (size_t i = 0; i < ARRAY_LEN(accounts); i++) {
+    s->role_uid = s->role_gid = NOBODY;
+    for (size_t i = 0; geteuid() == 0 && i < ARRAY_LEN(accounts); i++) {
         const struct passwd *pw = getpwnam(accounts[i]);
         if (!pw || pw->pw_uid == 0)
             continue;
-        m->uid = pw->pw_uid;
-        m->gid = pw->pw_gid;
+        s->role_uid = pw->pw_uid;
+        s->role_gid = pw->pw_gid;
         return;
     }
+}
+
+void supervisor_role_sandbox(const struct supervisor *s, struct role_msg *m)
+{
+    if (geteuid() != 0)
+        return;
+    m->has_uid = true;
+    m->uid = s->role_uid;
+    m->gid = s->role_gid;
+    m->root = slice_text(run_folder_empty());
 }
 
 enum err supervisor_tell_keys(const struct supervisor *s,
@@ -336,6 +343,16 @@ static bool is_default_unreadable(const struct supervisor *s)
     return geteuid() != 0 && !option_is_given(&s->options.state, "HostKey");
 }
 
+/* The first login is as fast as those that follow. */
+static void prepare_zygotes(struct supervisor *s)
+{
+    static const enum program programs[] = {PROGRAM_AUTHZ, PROGRAM_WORK};
+    for (size_t i = 0; !s->setup.is_inetd && i < ARRAY_LEN(programs); i++) {
+        if (zygotes_prepare(s->zygotes, programs[i]) != OK)
+            log_error("%s cannot be started", program_name(programs[i]));
+    }
+}
+
 void supervisor_keys_known(struct supervisor *s)
 {
     if (s->host_key_count == 0) {
@@ -350,6 +367,7 @@ void supervisor_keys_known(struct supervisor *s)
     }
     s->is_serving = true;
     connection_fill_ready(s);
+    prepare_zygotes(s);
     if (s->setup.is_inetd) {
         serve_inherited(s);
         return;
@@ -489,6 +507,7 @@ static void free_all(struct supervisor *s)
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
         loop_signal_close(s->signals[i]);
     loop_timer_close(s->end_timer);
+    loop_timer_close(s->refill);
     close_listeners(s);
     loop_free(s->loop);
     server_options_done(&s->options);
@@ -520,11 +539,13 @@ int supervisor_run(const struct supervisor_setup *setup)
     list_init(&s.ready);
     list_init(&s.comers);
     s.last_id = random_id();
+    find_role_account(&s);
     take_all_descriptors(&s);
     s.shards = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
     report_init(&report);
     server_options_init(&s.options);
     s.loop = loop_new();
+    s.refill = loop_timer_new(s.loop, connection_refill, &s);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         s.signals[i] = loop_signal_new(s.loop, numbers[i], on_signal, &s);
     enum err err = sshd_config_resolve(s.config, NULL, &s.options, &report);

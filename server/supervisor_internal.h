@@ -46,8 +46,10 @@ struct supervisor {
     struct host_key host_keys[HOST_KEYS_MAX];
     size_t host_key_count;
     struct zygotes *zygotes;
-    struct list ready; /* struct pre_ready */
+    uint32_t role_uid, role_gid; /* of unprivileged roles, if we are root */
+    struct list ready;           /* struct pre_ready */
     unsigned ready_count;
+    struct loop_timer *refill; /* of those */
     struct list workers;
     struct list connections;
     struct list comers; /* processes that came by themselves and were not believed yet */
@@ -107,6 +109,7 @@ struct connection {
     bool is_cut;
     /* The login. */
     struct offspring *authz;
+    bool is_authz_ready;   /* made while the keys are exchanged, and asked nothing yet */
     bool is_account_known; /* authz has said who it is: it waits for the question */
     struct buf question;   /* AUTHZ, until then */
     bool is_login;         /* the question that is out would log the user in */
@@ -153,7 +156,7 @@ void supervisor_end(struct supervisor *s, int status);
 void supervisor_child_arguments(const struct supervisor *s, enum program program,
                                 enum log_level level, const char *arguments[12]);
 /* The account that unprivileged roles run as: SANDBOX for them. Borrows static text. */
-void supervisor_role_sandbox(struct role_msg *m);
+void supervisor_role_sandbox(const struct supervisor *s, struct role_msg *m);
 /* Each host key as a HOST_KEY message. */
 enum err supervisor_tell_keys(const struct supervisor *s,
                               enum err (*send)(void *to, const struct role_msg *m),
@@ -173,6 +176,8 @@ void supervisor_keys_known(struct supervisor *s);
 void connection_start(struct supervisor *s, int in, int out, const char *from, uint16_t port);
 struct connection *connection_new(struct supervisor *s, uint32_t id);
 void connection_fill_ready(struct supervisor *s);
+/* The same, as a timer's callback. */
+void connection_refill(void *supervisor);
 void connection_empty_ready(struct supervisor *s);
 void connection_signed(struct supervisor *s, const struct role_msg *m);
 void connection_proved(struct supervisor *s, const struct role_msg *m);
@@ -195,6 +200,8 @@ bool connection_make_room(struct supervisor *s, const struct source *newcomer) M
 bool connection_is_at_work(const struct connection *c);
 
 /* connection_auth.c */
+/* A process for the question that the key exchange will be followed by. */
+void connection_prepare_question(struct connection *c);
 void connection_on_who(struct connection *c, const struct role_msg *m);
 void connection_on_auth(struct connection *c, const struct role_msg *m);
 void connection_on_response(struct connection *c, const struct role_msg *m);
