@@ -36,6 +36,7 @@ void channel_settle(struct channel *ch)
     if (!ch->is_released || !(never_lived || both_closed))
         return;
     list_remove(&ch->credit_link);
+    window_done(&ch->recv_window);
     idmap_remove(&c->channels, ch->our_id);
     mem_free(ch);
 }
@@ -194,6 +195,11 @@ void channel_consumed(struct channel *ch, size_t n)
 bool channel_got_eof(const struct channel *ch)
 {
     return ch->receiving != HALF_OPEN;
+}
+
+uint32_t channel_window(const struct channel *ch)
+{
+    return ch->recv_window.held;
 }
 
 void channel_close(struct channel *ch)

@@ -62,6 +62,11 @@ void channel_reply(struct channel *ch, bool success);
  */
 void channel_consumed(struct channel *ch, size_t n);
 bool channel_got_eof(const struct channel *ch);
+/*
+ * Bytes that the peer may still send, or that came and were not consumed: no queue of the channel's
+ * bytes becomes longer. It changes with channel_consumed and with what comes.
+ */
+uint32_t channel_window(const struct channel *ch);
 
 /* ---- ending ---- */
 

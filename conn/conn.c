@@ -29,7 +29,9 @@ struct conn *conn_new(const struct conn_config *config)
     struct conn *c = NEW(struct conn);
     c->config = *config;
     c->config.max_channels = config->max_channels ? config->max_channels : MAX_CHANNELS;
-    c->config.window = config->window ? config->window : CHANNEL_WINDOW;
+    c->config.window = config->window ? config->window : WINDOW_FIRST;
+    c->budget.parent = config->budget;
+    conn_set_window(c, config->window_most, config->window_total);
     idmap_init(&c->channels, c->config.max_channels);
     buf_init(&c->control, config->control_cap ? config->control_cap : CONTROL_CAP);
     buf_init(&c->scratch, SCRATCH_CAP);
@@ -43,8 +45,13 @@ void conn_free(struct conn *c)
 {
     if (!c)
         return;
-    for (uint32_t id = 0; id < c->channels.size; id++)
-        mem_free(idmap_get(&c->channels, id));
+    for (uint32_t id = 0; id < c->channels.size; id++) {
+        struct channel *ch = idmap_get(&c->channels, id);
+        if (!ch)
+            continue;
+        window_done(&ch->recv_window);
+        mem_free(ch);
+    }
     LIST_FOR (o, &c->owed, struct owed_reply, link) {
         buf_done(&o->body);
         mem_free(o);
@@ -56,6 +63,18 @@ void conn_free(struct conn *c)
     buf_done(&c->control);
     buf_done(&c->scratch);
     mem_free(c);
+}
+
+void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us)
+{
+    c->terms.now_us = now_us;
+    c->terms.round_trip_us = round_trip_us;
+}
+
+void conn_set_window(struct conn *c, uint32_t most, uint64_t total)
+{
+    c->terms.most = most ? most : WINDOW_MOST;
+    c->budget.limit = total ? total : WINDOW_CONNECTION;
 }
 
 struct fault conn_fault(const struct conn *c)
@@ -102,13 +121,28 @@ bool conn_may_pass_on(const struct conn *c, size_t body_len)
     return body_len <= CHANNEL_BODY_MAX && free >= body_len + PASSED_ON_RESERVE;
 }
 
+static void tell_window(const struct channel *ch, uint32_t before)
+{
+    if (ch->recv_window.target != before)
+        log_debug2("channel %u: window %u -> %u, round trip %llu us", ch->our_id, before,
+                   ch->recv_window.target, (unsigned long long)ch->conn->terms.round_trip_us);
+}
+
+static uint32_t take_credit(struct conn *c, struct channel *ch)
+{
+    uint32_t before = ch->recv_window.target;
+    uint32_t bytes = window_take_credit(&ch->recv_window, &c->terms);
+    tell_window(ch, before);
+    return bytes;
+}
+
 /* Credits go first: they are what keeps the peer sending. */
 static bool next_credit(struct conn *c, struct slice *payload)
 {
     while (!list_is_empty(&c->credits)) {
         struct channel *ch = container_of(c->credits.next, struct channel, credit_link);
         list_remove(&ch->credit_link);
-        uint32_t bytes = window_take_credit(&ch->recv_window);
+        uint32_t bytes = take_credit(c, ch);
         if (bytes == 0)
             continue;
         struct writer w;
@@ -254,9 +288,13 @@ static enum err channel_new(struct conn *c, enum channel_opening opening, struct
     struct channel *ch = NEW(struct channel);
     ch->conn = c;
     ch->opening = opening;
-    window_init(&ch->recv_window, c->config.window);
     list_init(&ch->credit_link);
-    enum err err = idmap_add(&c->channels, ch, &ch->our_id);
+    enum err err = window_init(&ch->recv_window, &c->budget, MIN(c->config.window, c->terms.most));
+    if (err == OK) {
+        err = idmap_add(&c->channels, ch, &ch->our_id);
+        if (err != OK)
+            window_done(&ch->recv_window);
+    }
     if (err != OK) {
         mem_free(ch);
         return err;
@@ -273,8 +311,8 @@ enum err conn_open(struct conn *c, const char *type, struct slice body, void *us
     channel_set_type(ch, type);
     ch->user = user;
     struct writer w;
-    struct msg_channel_open m = {slice_text(type), ch->our_id, c->config.window, CHANNEL_MAX_PACKET,
-                                 body};
+    struct msg_channel_open m = {slice_text(type), ch->our_id, ch->recv_window.left,
+                                 CHANNEL_MAX_PACKET, body};
     conn_write_begin(c, &w);
     msg_channel_open_encode(&w, &m);
     conn_write_end(c, &w);
@@ -295,7 +333,7 @@ void conn_accept(struct conn *c, struct channel *ch)
 {
     CHECK(ch->opening == CHANNEL_OFFERED);
     struct writer w;
-    struct msg_channel_open_confirmation m = {ch->peer_id, ch->our_id, c->config.window,
+    struct msg_channel_open_confirmation m = {ch->peer_id, ch->our_id, ch->recv_window.left,
                                               CHANNEL_MAX_PACKET};
     conn_write_begin(c, &w);
     msg_channel_open_confirmation_encode(&w, &m);
@@ -418,8 +456,10 @@ static enum err on_data(struct conn *c, struct slice payload, struct conn_event 
         /* Some peers send stderr behind the EOF of stdout; it is dropped, not punished. */
         return extended && ch->receiving == HALF_EOF ? OK : broken(c, ERR_PROTOCOL, bad_order);
     }
-    if (window_received(&ch->recv_window, m.data.len) != OK)
+    uint32_t before = ch->recv_window.target;
+    if (window_received(&ch->recv_window, m.data.len, &c->terms) != OK)
         return broken(c, ERR_PROTOCOL, window_overrun);
+    tell_window(ch, before);
     ch->moved += m.data.len;
     c->data_in += m.data.len;
     if (ch->is_released || m.data.len == 0)
@@ -580,4 +620,9 @@ uint64_t conn_data_out(const struct conn *c)
 uint32_t conn_channel_count(const struct conn *c)
 {
     return c->channels.used;
+}
+
+uint64_t conn_window_held(const struct conn *c)
+{
+    return c->budget.held;
 }

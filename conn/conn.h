@@ -7,8 +7,8 @@
 #define ADIT_CONN_CONN_H
 
 #include "conn/channel.h"
+#include "conn/window.h"
 
-#define CHANNEL_WINDOW     (2 * 1024 * 1024)
 #define CHANNEL_MAX_PACKET 32768
 /* Bytes behind the name of a request, or of an open, that still make a packet of the 256 KiB that
  * OpenSSH and aditd take. More ends the connection: who passes on what others said asks first. */
@@ -17,13 +17,24 @@
 struct conn;
 
 struct conn_config {
-    uint32_t max_channels; /* 0: 16384 */
-    uint32_t window;       /* granted to the peer per channel; 0: CHANNEL_WINDOW */
-    size_t control_cap;    /* bytes of queued control payloads; 0: 1 MiB */
+    uint32_t max_channels;        /* 0: 16384 */
+    uint32_t window;              /* granted to the peer per channel at first; 0: WINDOW_FIRST */
+    uint32_t window_most;         /* and at most, where the line needs it; 0: WINDOW_MOST */
+    uint64_t window_total;        /* of all channels; 0: WINDOW_CONNECTION */
+    struct window_budget *budget; /* of the process; borrowed, outlives the conn; NULL: none */
+    size_t control_cap;           /* bytes of queued control payloads; 0: 1 MiB */
 };
 
 struct conn *conn_new(const struct conn_config *config) MUST_USE;
 void conn_free(struct conn *c); /* all channels too; NULL allowed */
+
+/*
+ * What time it is, and what a round trip to the peer takes without queues (0: not known): windows
+ * grow by them. Before payloads are fed and taken; monotonic microseconds.
+ */
+void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us);
+/* window_most and window_total from now on; what was granted stays granted. */
+void conn_set_window(struct conn *c, uint32_t most, uint64_t total);
 
 enum conn_event_kind {
     CONN_NONE,
@@ -65,7 +76,7 @@ void conn_global_request(struct conn *c, const char *name, bool want_reply, stru
                          uint64_t cookie);
 void conn_reply(struct conn *c, uint64_t request, bool success, struct slice body);
 
-/* ERR_LIMIT: too many channels. body: type-specific data of CHANNEL_OPEN. */
+/* ERR_LIMIT: too many channels, or windows. body: type-specific data of CHANNEL_OPEN. */
 enum err conn_open(struct conn *c, const char *type, struct slice body, void *user,
                    struct channel **channel) MUST_USE;
 void conn_accept(struct conn *c, struct channel *ch);
@@ -89,6 +100,8 @@ bool conn_may_pass_on(const struct conn *c, size_t body_len);
 /* Channels that still have a user, from *id on; NULL at the end. For the end of a link. */
 struct channel *conn_next_channel(const struct conn *c, uint32_t *id);
 uint32_t conn_channel_count(const struct conn *c);
+/* What the windows of all channels hold now. */
+uint64_t conn_window_held(const struct conn *c);
 /* Bytes of data, of all channels that ever were: from the peer, to it. */
 uint64_t conn_data_in(const struct conn *c);
 uint64_t conn_data_out(const struct conn *c);

@@ -54,6 +54,8 @@ struct asked {
 struct conn {
     struct conn_config config;
     struct idmap channels;
+    struct window_budget budget;
+    struct window_terms terms;
     struct buf control; /* u32 length + payload, again and again */
     struct buf scratch; /* a payload in the making; a WINDOW_ADJUST for conn_next_payload */
     bool gave_credit;   /* the payload handed out is a WINDOW_ADJUST in scratch */

@@ -182,6 +182,11 @@ uint64_t loop_now(const struct loop *l)
     return uv_now(&l->uv);
 }
 
+uint64_t loop_now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
 uint64_t loop_wall_clock_s(void)
 {
     struct timespec now;

@@ -31,6 +31,8 @@ void loop_stop(struct loop *l);
 
 /* Monotonic milliseconds, as of the start of this turn. */
 uint64_t loop_now(const struct loop *l);
+/* The same clock finer, as of now: for what is measured, not for what is waited for. */
+uint64_t loop_now_us(void);
 /* Seconds since 1970: what certificates count. */
 uint64_t loop_wall_clock_s(void);
 

@@ -431,7 +431,7 @@ static enum err fd_write(struct stream *s, const struct iovec *bytes, int count,
         total += bytes[i].iov_len;
     if (f->write_failed)
         return ERR_IO;
-    if (total > f->queue.cap - buf_len(&f->queue))
+    if (buf_len(&f->queue) > f->queue.cap || total > f->queue.cap - buf_len(&f->queue))
         return ERR_LIMIT;
     if (total == 0)
         return OK;
@@ -473,6 +473,11 @@ static size_t fd_queued(const struct stream *s)
     return buf_len(&of_const(s)->queue);
 }
 
+static void fd_limit(struct stream *s, size_t cap)
+{
+    of(s)->queue.cap = cap;
+}
+
 static void fd_shut_write(struct stream *s)
 {
     struct fd_stream *f = of(s);
@@ -503,6 +508,7 @@ static const struct stream_ops fd_ops = {
     .reading = fd_reading,
     .want_writable = fd_want_writable,
     .queued = fd_queued,
+    .limit = fd_limit,
     .shut_write = fd_shut_write,
     .close = fd_close,
     .abort = fd_abort,

@@ -35,6 +35,7 @@ struct stream_ops {
     void (*reading)(struct stream *s, bool on);
     void (*want_writable)(struct stream *s);
     size_t (*queued)(const struct stream *s);
+    void (*limit)(struct stream *s, size_t cap);
     void (*shut_write)(struct stream *s);
     void (*close)(struct stream *s);
     void (*abort)(struct stream *s);
@@ -94,6 +95,11 @@ static inline void stream_want_writable(struct stream *s)
 static inline size_t stream_queued(const struct stream *s)
 {
     return s->ops->queued(s);
+}
+/* The most bytes stream_write may queue from now on; what is queued already stays. */
+static inline void stream_limit(struct stream *s, size_t cap)
+{
+    s->ops->limit(s, cap);
 }
 /*
  * After what is queued: FIN (shutdown(SHUT_WR), or close of the write descriptor). Nothing may be

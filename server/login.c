@@ -120,6 +120,7 @@ static bool take(struct login *l, const struct transport_event *e, struct login_
     case TRANSPORT_BANNER:
     case TRANSPORT_SERVER_KEY:
     case TRANSPORT_FLUSH:
+    case TRANSPORT_PONG:
     case TRANSPORT_NONE:
         return false;
     }

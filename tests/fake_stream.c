@@ -157,6 +157,11 @@ static size_t fake_queued(const struct stream *s)
     return buf_len(&((const struct fake_stream *)(const void *)s)->queue);
 }
 
+static void fake_limit(struct stream *s, size_t cap)
+{
+    ((struct fake_stream *)(void *)s)->queue.cap = cap;
+}
+
 static void tell_end(struct fake_stream *f, enum fake_end end)
 {
     if (f->peer->peer_end == FAKE_OPEN || end == FAKE_RESET)
@@ -195,6 +200,7 @@ static const struct stream_ops fake_ops = {
     .reading = fake_reading,
     .want_writable = fake_want_writable,
     .queued = fake_queued,
+    .limit = fake_limit,
     .shut_write = fake_shut_write,
     .close = fake_close,
     .abort = fake_abort,

@@ -396,6 +396,7 @@ static void serve(struct pair_end *e, struct transport_event *event)
     case TRANSPORT_IDENT:
     case TRANSPORT_REKEYED:
     case TRANSPORT_DEBUG:
+    case TRANSPORT_PONG:
     case TRANSPORT_FLUSH:
         break;
     }

@@ -47,6 +47,11 @@ struct transport *transport_new_bare(const struct transport_config *config, uint
     return t;
 }
 
+bool transport_is_bare(const struct transport *t)
+{
+    return t->send.is_bare;
+}
+
 void transport_set_codec(struct transport *t, const struct transport_codec *codec)
 {
     t->packing.codec = codec;
@@ -306,8 +311,6 @@ static void on_ping(struct transport *t, struct slice payload)
     struct slice data;
     struct buf pong;
     struct writer w;
-    if (payload.ptr[0] == SSH_MSG_PONG)
-        return; /* we send no PING yet: an unasked PONG says nothing */
     if (msg_ping_decode(payload, &data) != OK) {
         transport_fail(t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, malformed);
         return;
@@ -346,8 +349,10 @@ static void own_message(struct transport *t, struct slice payload, struct transp
         event->kind = TRANSPORT_EXT_INFO;
         break;
     case SSH_MSG_PING:
-    case SSH_MSG_PONG:
         on_ping(t, payload);
+        break;
+    case SSH_MSG_PONG: /* who did not ask does not care */
+        event->kind = TRANSPORT_PONG;
         break;
     default: /* IGNORE and UNIMPLEMENTED: nothing to do */
         break;

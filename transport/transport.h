@@ -79,6 +79,7 @@ struct transport *transport_new(const struct transport_config *config, uint64_t 
  */
 struct transport *transport_new_bare(const struct transport_config *config,
                                      uint64_t now_ms) MUST_USE;
+bool transport_is_bare(const struct transport *t);
 /* Before authentication succeeds, if compression other than "none" may have been agreed. */
 void transport_set_codec(struct transport *t, const struct transport_codec *codec);
 /* Puts our identification and KEXINIT into the output; not after transport_import. */
@@ -110,6 +111,7 @@ enum transport_event_kind {
     TRANSPORT_PAYLOAD,        /* text = a payload for `to` */
     TRANSPORT_FLUSH,          /* room for unpacked payloads is used up: those given end here */
     TRANSPORT_DEBUG,          /* text = the peer's DEBUG message; always_display */
+    TRANSPORT_PONG,           /* the answer to a PING that the owner sent */
     TRANSPORT_DISCONNECTED,   /* the peer ended it: reason, text. Last event. */
     TRANSPORT_FAILED,         /* we ended it: transport_fault. Last event. */
 };

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "tunnel/compress.h"
+#include "tunnel/round_trip.h"
 #include "wire/msg_conn.h"
 #include "wire/msg_transport.h"
 #include "wire/numbers.h"
@@ -20,6 +21,8 @@
 #define WRITE_FAILED_MS  1000 /* how long the reading side may look for the cause */
 #define KEEPALIVE        "keepalive@openssh.com"
 #define COOKIE_KEEPALIVE UINT64_MAX
+#define COOKIE_MEASURE   (UINT64_MAX - 2) /* client/host_keys_update.c has the one between */
+#define PING_LENGTH      5                /* without data */
 
 static const char lost_connection[] = "connection lost";
 static const char closed_by_peer[] = "Connection closed by remote host";
@@ -52,6 +55,7 @@ struct link {
     uint64_t alive_due_ms;
     uint64_t write_failed_ms; /* when a broken write ends the link, if reading has not; 0: none */
     unsigned alive_unanswered;
+    struct round_trip round_trip;
 };
 
 static void flush(struct link *l);
@@ -211,6 +215,53 @@ void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max)
     link_touch(l);
 }
 
+/* ---- the round trip ---- */
+
+static void tell_time(struct link *l)
+{
+    conn_set_time(l->conn, loop_now_us(), round_trip_us(&l->round_trip));
+}
+
+static void send_ping(struct link *l)
+{
+    struct buf payload;
+    struct writer w;
+    buf_init(&payload, PING_LENGTH);
+    writer_init(&w, &payload);
+    msg_ping_encode(&w, SSH_MSG_PING, SLICE_NONE);
+    if (writer_done(&w) != OK || transport_send(l->transport, buf_slice(&payload)) != OK)
+        link_global_request(l, KEEPALIVE, true, SLICE_NONE, COOKIE_MEASURE);
+    buf_done(&payload);
+}
+
+/*
+ * Windows grow by the round trip, and only the SSH level sees all of it: the socket's own ends at
+ * the next relay. Who knows no PING answers a request it does not know, too (RFC 4254 4).
+ */
+static void ask_round_trip(struct link *l)
+{
+    uint64_t now_us = loop_now_us();
+    uint64_t received = conn_data_in(l->conn);
+    if (!l->up || !transport_may_send(l->transport) || transport_is_bare(l->transport) ||
+        !round_trip_is_due(&l->round_trip, now_us, received))
+        return;
+    round_trip_asked(&l->round_trip, now_us, received);
+    if (transport_peer_ext_info(l->transport)->ping)
+        send_ping(l);
+    else
+        link_global_request(l, KEEPALIVE, true, SLICE_NONE, COOKIE_MEASURE);
+}
+
+static void on_round_trip(struct link *l)
+{
+    round_trip_answered(&l->round_trip, loop_now_us(), conn_data_in(l->conn));
+}
+
+void link_set_window(struct link *l, uint32_t most, uint64_t total)
+{
+    conn_set_window(l->conn, most, total);
+}
+
 static void go_up(struct link *l)
 {
     transport_set_authenticated(l->transport);
@@ -227,6 +278,7 @@ static void go_up(struct link *l)
 static void send_control(struct link *l)
 {
     struct slice payload;
+    tell_time(l);
     while (!l->dead && transport_may_send(l->transport) && next_payload(l, &payload)) {
         enum err err = transport_send(l->transport, payload);
         if (err == ERR_LIMIT || err == ERR_AGAIN)
@@ -383,6 +435,7 @@ static void tell_no_channels(struct link *l)
 static void flush(struct link *l)
 {
     if (!l->dead) {
+        ask_round_trip(l);
         send_control(l);
         if (!l->dead && write_output(l) && !l->blocked)
             wake_waiting(l);
@@ -546,11 +599,16 @@ static void on_conn_payload(struct link *l, struct slice payload)
     case CONN_GLOBAL_REPLY:
         if (e.cookie == COOKIE_KEEPALIVE)
             break; /* that it came is all it says */
+        if (e.cookie == COOKIE_MEASURE) {
+            on_round_trip(l);
+            break;
+        }
         event.kind = LINK_GLOBAL_REPLY;
         say(l, event);
         break;
     case CONN_OPEN_REQUEST:
         event.kind = LINK_OPEN_REQUEST;
+        round_trip_want(&l->round_trip, loop_now_us());
         say(l, event);
         break;
     case CONN_NONE:
@@ -640,6 +698,9 @@ static void serve(struct link *l, const struct transport_event *e)
     case TRANSPORT_FLUSH:
         flush_gathered(l);
         break;
+    case TRANSPORT_PONG:
+        on_round_trip(l);
+        break;
     case TRANSPORT_NONE:
         break;
     }
@@ -652,6 +713,7 @@ static void serve_input(struct link *l)
     if (l->serving)
         return;
     l->serving = true;
+    tell_time(l);
     do {
         if (l->asking || l->dead)
             break;
@@ -732,7 +794,9 @@ static void on_timer(void *owner)
 struct link *link_new(const struct link_config *config, struct stream *stream)
 {
     struct link *l = NEW(struct link);
-    struct conn_config conn = {0};
+    const struct conn_config conn = {.window_most = config->window.most,
+                                     .window_total = config->window.total,
+                                     .budget = config->window.process};
     l->config = *config;
     l->loop = config->loop;
     l->stream = stream;
@@ -859,6 +923,7 @@ enum err link_open(struct link *l, const char *type, struct slice body, struct c
         return ERR_EOF;
     TRY(conn_open(l->conn, type, body, u, &ch));
     channel_user_init(u, ops, l, ch);
+    round_trip_want(&l->round_trip, loop_now_us());
     link_touch(l);
     return OK;
 }

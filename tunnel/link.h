@@ -82,6 +82,13 @@ struct link_event {
 };
 typedef void link_owner(void *owner, const struct link_event *event);
 
+/* What windows may grow to, 0 for the usual: of a channel, of all of them, of the process. */
+struct link_window {
+    uint32_t most;
+    uint64_t total;
+    struct window_budget *process; /* borrowed, outlives the link; NULL: none */
+};
+
 struct link_config {
     struct loop *loop;
     const struct transport_config *transport; /* borrowed, outlives the link */
@@ -90,6 +97,7 @@ struct link_config {
     void *owner;
     uint32_t alive_interval_s; /* ServerAliveInterval, ClientAliveInterval; 0: off */
     uint32_t alive_count_max;
+    struct link_window window;
 };
 
 /* What a TCP socket needs before it carries a link: no Nagle, a short queue in the kernel. */
@@ -99,6 +107,9 @@ void link_set_tos(struct link *l, int tos);
 
 /* ServerAliveInterval, ClientAliveInterval from now on. */
 void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max);
+
+/* The sizes from now on; the process stays the same. */
+void link_set_window(struct link *l, uint32_t most, uint64_t total);
 
 /* Takes over the stream (a descriptor stream, or a channel that behaves as one). */
 struct link *link_new(const struct link_config *config, struct stream *stream) MUST_USE;

@@ -102,7 +102,10 @@ static void push(struct side *s)
 
 static void take(struct side *s, struct buf *to, struct slice bytes)
 {
+    struct channel *from = other_of(s)->user.channel;
     /* The window that was granted is what may wait here. */
+    if (from)
+        to->cap = channel_window(from);
     if (buf_append_slice(to, bytes) != OK)
         end(s->relay, s->user.link);
     push(s);
@@ -231,8 +234,8 @@ void relay_open(struct link *from, struct channel *ch, struct link *to, struct s
     r->turn = (struct loop_turn){.callback = on_turn, .owner = r};
     for (int i = FROM; i <= TO; i++) {
         r->sides[i].relay = r;
-        buf_init(&r->sides[i].data, CHANNEL_WINDOW);
-        buf_init(&r->sides[i].errors, CHANNEL_WINDOW);
+        buf_init(&r->sides[i].data, WINDOW_FIRST);
+        buf_init(&r->sides[i].errors, WINDOW_FIRST);
     }
     channel_user_init(&r->sides[FROM].user, &asking_ops, from, ch);
     list_append(all, &r->link);

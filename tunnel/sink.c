@@ -43,6 +43,8 @@ static void give(struct sink *k, const struct iovec *bytes, int count)
         return;
     }
     k->queued += total;
+    if (k->user->channel)
+        stream_limit(k->stream, channel_window(k->user->channel) + SINK_QUEUE_SLACK);
     if (stream_write(k->stream, bytes, count, &taken) != OK) {
         sink_die(k);
         return;
@@ -62,7 +64,8 @@ void sink_flush(struct sink *k)
         return;
     }
     for (int i = 0; i < count; i++) {
-        /* The window that was granted is what may come before the stream is there. */
+        /* The window that was granted is what may come before the stream is there: nothing is
+         * consumed, so it does not grow. */
         if (buf_append(&k->early, k->gathered[i].iov_base, k->gathered[i].iov_len) != OK)
             credit(k, k->gathered[i].iov_len);
     }

@@ -9,8 +9,12 @@
 
 #include "tunnel/link.h"
 
-/* Bytes a sink's stream may have to queue: what the peer may send, and a turn on top. */
-#define SINK_QUEUE_CAP (CHANNEL_WINDOW + 512 * 1024)
+/*
+ * Bytes a sink's stream may have to queue: what the peer may send, and a turn on top. At first; it
+ * follows the channel's window.
+ */
+#define SINK_QUEUE_SLACK (512 * 1024)
+#define SINK_QUEUE_CAP   (WINDOW_FIRST + SINK_QUEUE_SLACK)
 
 /* Embedded; zeroed but for what sink_init sets. */
 struct sink {

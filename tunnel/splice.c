@@ -95,6 +95,8 @@ static void flush_gathered(struct splice *sp)
     size_t taken = 0;
     if (sp->gathered_count == 0)
         return;
+    if (sp->user.channel)
+        stream_limit(sp->stream, channel_window(sp->user.channel) + SPLICE_QUEUE_SLACK);
     enum err err = stream_write(sp->stream, sp->gathered, sp->gathered_count, &taken);
     sp->report.bytes_to_stream += taken;
     mem_free(sp->gathered);

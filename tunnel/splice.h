@@ -45,7 +45,11 @@ struct splice *splice_take_over(struct channel_user *from, struct stream *s, spl
 /* Ends it now, with a reset; done comes inside. */
 void splice_cut(struct splice *sp);
 
-/* Bytes a splice's stream may have to queue: what the peer may send, and a turn on top. */
-#define SPLICE_QUEUE_CAP (CHANNEL_WINDOW + 512 * 1024)
+/*
+ * Bytes a splice's stream may have to queue: what the peer may send, and a turn on top. At first;
+ * it follows the channel's window.
+ */
+#define SPLICE_QUEUE_SLACK (512 * 1024)
+#define SPLICE_QUEUE_CAP   (WINDOW_FIRST + SPLICE_QUEUE_SLACK)
 
 #endif
