@@ -338,7 +338,14 @@ bool client_peer_is_openssh(const struct client *c)
     return strstr(ident, "OpenSSH_") || strstr(ident, "-adit");
 }
 
-struct link *client_new_link(const struct client *c, int read_fd, int write_fd, link_owner *event,
+struct link_window client_window(struct client *c)
+{
+    const struct window_sizes *sizes = &c->options->window;
+    c->windows.limit = sizes->process;
+    return (struct link_window){(uint32_t)sizes->channel, sizes->connection, &c->windows};
+}
+
+struct link *client_new_link(struct client *c, int read_fd, int write_fd, link_owner *event,
                              void *owner)
 {
     const struct client_options *o = c->options;
@@ -354,6 +361,7 @@ struct link *client_new_link(const struct client *c, int read_fd, int write_fd, 
         .owner = owner,
         .alive_interval_s = o->server_alive_interval_s,
         .alive_count_max = (uint32_t)MAX(o->server_alive_count_max, 0),
+        .window = client_window(c),
     };
     return link_new(&config, s);
 }
@@ -433,6 +441,7 @@ static void start_bare_link(struct client *c)
         .adopted = transport_new_bare(&c->transport, loop_now(c->loop)),
         .event = on_link,
         .owner = c,
+        .window = client_window(c),
     };
     c->identified = true;
     c->link = link_new(&config, stream_new(c->loop, fd, fd, 0, NULL, NULL));

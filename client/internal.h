@@ -24,6 +24,7 @@ struct client {
     struct crypto *crypto;
     struct rng *rng;
     struct loop *loop;
+    struct window_budget windows; /* of all links */
     struct loop_signal *signals[CLIENT_SIGNALS];
     struct loop_timer *connect_timer, *retry_timer;
     struct way way;
@@ -65,8 +66,10 @@ void client_finish(struct client *c, int status);
 /* The way is there: takes over the descriptors (the same number for a socket). */
 void client_start_link(struct client *c, int read_fd, int write_fd);
 /* A link over these descriptors by the run's options, whose events go to owner. */
-struct link *client_new_link(const struct client *c, int read_fd, int write_fd, link_owner *event,
+struct link *client_new_link(struct client *c, int read_fd, int write_fd, link_owner *event,
                              void *owner) MUST_USE;
+/* What windows of a link of ours may grow to. */
+struct link_window client_window(struct client *c);
 /* The session has its descriptors, and a master listens. */
 void client_begun(struct client *c);
 /* -f: goes to the background, once all that was asked for is settled. */

@@ -200,6 +200,7 @@ struct mux_proxy *mux_proxy_new(struct client *c, int fd, mux_proxy_ended *ended
         .adopted = transport_new_bare(&p->transport, loop_now(c->loop)),
         .event = on_link,
         .owner = p,
+        .window = client_window(c),
     };
     p->link = link_new(&config, stream_new(c->loop, fd, fd, 0, NULL, NULL));
     return p;

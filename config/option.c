@@ -388,6 +388,7 @@ enum err option_print(const struct option_state *state, const struct option_row 
                       struct buf *out)
 {
     const struct rekey_limit *rekey;
+    const struct window_sizes *window;
     const struct max_startups *startups;
     const struct net_block_size *block;
     switch (row->type) {
@@ -427,6 +428,11 @@ enum err option_print(const struct option_state *state, const struct option_row 
         rekey = FIELD(struct rekey_limit, state, row);
         return print_plain(out, row, "%llu %u", (unsigned long long)rekey->bytes,
                            (unsigned)rekey->seconds);
+    case OPTION_WINDOW:
+        window = FIELD(struct window_sizes, state, row);
+        return print_plain(out, row, "%llu %llu %llu", (unsigned long long)window->channel,
+                           (unsigned long long)window->connection,
+                           (unsigned long long)window->process);
     case OPTION_STARTUPS:
         startups = FIELD(struct max_startups, state, row);
         return print_plain(out, row, "%u:%u:%u", startups->begin, startups->rate, startups->full);

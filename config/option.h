@@ -34,6 +34,7 @@ enum option_type {
     OPTION_FORWARD,    /* struct forward_list, each line appends one */
     OPTION_ALGORITHMS, /* char *, resolved against base/algo_names */
     OPTION_REKEY,      /* struct rekey_limit */
+    OPTION_WINDOW,     /* struct window_sizes */
     OPTION_STARTUPS,   /* struct max_startups */
     OPTION_PORTS,      /* struct port_list, each line appends */
     OPTION_SUBSYSTEM,  /* struct string_list of "name command ...", the first of a name wins */
@@ -116,6 +117,11 @@ struct option_row {
 struct rekey_limit {
     uint64_t bytes;   /* 0: the cipher's own limit ("default") */
     uint32_t seconds; /* 0: none */
+};
+
+/* What receive windows may grow to, in bytes. */
+struct window_sizes {
+    uint64_t channel, connection, process; /* of one, of a connection's, of all in a process */
 };
 
 struct max_startups {

@@ -15,7 +15,10 @@
 #include "config/permit.h"
 #include "config/server_value.h"
 
-#define REKEY_BYTES_MIN 16 /* OpenSSH's, so that a typing error does not rekey without end */
+#define MIB                (1024ull * 1024)
+#define WINDOW_LEAST       (32 * 1024) /* one packet */
+#define WINDOW_TOTAL_LEAST MIB
+#define REKEY_BYTES_MIN    16 /* OpenSSH's, so that a typing error does not rekey without end */
 
 struct parse {
     struct option_state *state; /* NULL: check only */
@@ -632,6 +635,27 @@ static enum err parse_rekey(const struct parse *p)
     return OK;
 }
 
+/* Sizes that are not said stay what they are by default. */
+static enum err parse_window(const struct parse *p)
+{
+    struct window_sizes sizes = {64 * MIB, 256 * MIB, 1024 * MIB};
+    uint64_t *const fields[] = {&sizes.channel, &sizes.connection, &sizes.process};
+    struct escaped room;
+    TRY(need_words(p, 1, ARRAY_LEN(fields)));
+    for (size_t i = 0; i < p->line->count; i++) {
+        if (!read_size(p->line->words[i].text, fields[i]))
+            return fail(p, i, "%s takes up to three sizes such as 64M 256M 1G, not \"%s\"",
+                        p->row->name, shown(p, i, &room));
+    }
+    if (sizes.channel < WINDOW_LEAST || sizes.channel > 1024 * MIB)
+        return fail(p, 0, "%s is from %dK to 1G a channel", p->row->name, WINDOW_LEAST / 1024);
+    if (sizes.connection < WINDOW_TOTAL_LEAST || sizes.process < WINDOW_TOTAL_LEAST)
+        return fail(p, 0, "%s is at least 1M for a connection and for a process", p->row->name);
+    if (p->field != NULL)
+        *(struct window_sizes *)p->field = sizes;
+    return OK;
+}
+
 static enum err parse_startups(const struct parse *p)
 {
     uint64_t numbers[3] = {0, 30, 0};
@@ -873,6 +897,8 @@ static enum err parse_value(const struct parse *p)
         return parse_algorithms(p);
     case OPTION_REKEY:
         return parse_rekey(p);
+    case OPTION_WINDOW:
+        return parse_window(p);
     case OPTION_STARTUPS:
         return parse_startups(p);
     case OPTION_PORTS:

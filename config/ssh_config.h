@@ -141,6 +141,7 @@ struct client_options {
     char *pubkey_accepted_algorithms;
     enum pubkey_authentication pubkey_authentication;
     struct rekey_limit rekey_limit;
+    struct window_sizes window;
     char *proxy_jump;     /* NULL: none; hops by commas, without "ssh://" */
     char *proxy_command;  /* NULL: none; % tokens not expanded */
     char *ignore_unknown; /* NULL or a pattern list */

@@ -150,6 +150,7 @@ struct server_options {
     char *ca_signature_algorithms;       /* no certificate names among them */
     bool pubkey_authentication;
     struct rekey_limit rekey_limit;
+    struct window_sizes window;
     bool tcp_keep_alive;
     /* Made from ports and listen_texts when resolved: ready to bind, in order. */
     struct listen_address *listen_addresses;

@@ -35,6 +35,7 @@ struct worker {
     struct work_host host;
     struct resolver *resolver;
     struct server_keys keys;
+    struct window_budget windows;
     struct list held;
     size_t count;
     const char *register_path; /* NULL: none is there to come back */
@@ -242,6 +243,7 @@ static void run(struct worker *w, int fd)
 {
     w->loop = loop_new();
     w->host.loop = w->loop;
+    w->host.windows = &w->windows;
     w->supervisor = ipc_new(w->loop, fd, supervisor_message, w);
     w->retry = loop_timer_new(w->loop, look_for_supervisor, w);
     w->term = loop_signal_new(w->loop, SIGTERM, on_term, w);

@@ -150,6 +150,14 @@ void work_connection_signed(struct work_connection *c, struct slice signature)
 
 /* ---- what the user may do ---- */
 
+/* The worker's connections share one limit: that of the options that came last. */
+static void set_windows(struct work_connection *c)
+{
+    const struct window_sizes *sizes = &c->options.window;
+    c->host->windows->limit = sizes->process;
+    link_set_window(c->link, (uint32_t)sizes->channel, sizes->connection);
+}
+
 static void close_idle(struct work_connection *c)
 {
     idle_free(c->idle);
@@ -172,6 +180,7 @@ void work_connection_options(struct work_connection *c, int config_fd)
     policy_make(&c->policy, &c->options, &c->key);
     link_set_alive(c->link, c->options.client_alive_interval_s,
                    (uint32_t)c->options.client_alive_count_max);
+    set_windows(c);
     if (c->listen)
         accept_listen_review(c->listen);
     if (c->link && link_is_up(c->link))
@@ -387,8 +396,10 @@ static enum err adopt(struct work_connection *c, const struct work_adoption *a)
         .owner = c,
         .alive_interval_s = c->options.client_alive_interval_s,
         .alive_count_max = (uint32_t)c->options.client_alive_count_max,
+        .window.process = c->host->windows,
     };
     c->link = link_new(&config, connection_stream(c, a->in_fd, a->out_fd));
+    set_windows(c);
     return OK;
 }
 

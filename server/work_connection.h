@@ -16,6 +16,7 @@ struct work_host {
     const struct crypto *crypto;
     struct rng *rng;
     const struct server_keys *keys;
+    struct window_budget *windows; /* of all its connections */
     /* To the supervisor, if it is there: ERR_EOF if not. */
     enum err (*tell)(void *owner, const struct role_msg *m, const int *fds, size_t fd_count);
     /* The connection has ended: work_connection_free is due, though not inside this call. */

@@ -10,7 +10,7 @@ from bed import ADIT
 pytestmark = pytest.mark.short
 
 # What only one of the two knows: ours, and words of OpenSSH 10.5, which Debian's is older than.
-OURS_ALONE = {"aditconnections", "channeltimeout", "obscurekeystroketiming", "revokedhostkeys", "tag", "refuseconnection", "versionaddendum", "warnweakcrypto"}
+OURS_ALONE = {"aditconnections", "aditwindow", "channeltimeout", "obscurekeystroketiming", "revokedhostkeys", "tag", "refuseconnection", "versionaddendum", "warnweakcrypto"}
 
 
 # Debian's ssh prints a socket's forward as a dynamic one, too, and a dynamic one of -R as it cannot read it.
