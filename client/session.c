@@ -140,9 +140,7 @@ static void pump_straight(struct session *s)
 {
     size_t n;
     enum err err = link_fill(&s->user, s->in, &n);
-    if (err == ERR_LIMIT)
-        stream_reading(s->in, false); /* `writable` turns it on again */
-    else if (err != OK && err != ERR_AGAIN)
+    if (err == ERR_EOF || err == ERR_IO)
         send_eof(s);
 }
 
@@ -205,7 +203,7 @@ static void on_in(void *owner, enum stream_event event, size_t n UNUSED)
     if (s->escape.character >= 0)
         pump_typed(s);
     else
-        pump_straight(s);
+        link_want_turn(&s->user, s->in);
 }
 
 static void read_on(struct session *s)
@@ -216,7 +214,11 @@ static void read_on(struct session *s)
 
 static void on_writable(struct channel_user *u)
 {
-    read_on(session_of(u));
+    struct session *s = session_of(u);
+    if (s->escape.character >= 0)
+        read_on(s);
+    else if (s->in && s->is_open && !s->in_ended)
+        pump_straight(s);
 }
 
 void session_divert(struct session *s, bool on)

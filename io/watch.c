@@ -1,6 +1,8 @@
 /*
  * One polled descriptor. Hides two habits of the event library: a poll that reports an error has
- * stopped itself, and changing what is polled costs system calls even if nothing changes.
+ * stopped itself, and changing what is polled costs system calls, even if nothing changes. So what is
+ * no longer wanted stays polled until it is ready: who turns reading off and on again within a turn,
+ * or before anything comes, pays nothing.
  */
 #include "io/watch.h"
 
@@ -12,28 +14,38 @@ struct loop_watch {
     loop_watch_callback *callback;
     void *owner;
     unsigned wanted;
+    unsigned polled; /* what the event library looks for: wanted, and perhaps more */
 };
 
 static void start(struct loop_watch *w);
 
-static void polled(uv_poll_t *handle, int status, int events)
+static void ready(uv_poll_t *handle, int status, int events)
 {
     struct loop_watch *w = handle->data;
-    unsigned ready = w->wanted;
+    unsigned what = w->wanted;
     if (status == 0)
-        ready =
-            (events & UV_READABLE ? WATCH_READ : 0u) | (events & UV_WRITABLE ? WATCH_WRITE : 0u);
-    w->callback(w->owner, ready);
+        what = (events & UV_READABLE ? WATCH_READ : 0u) | (events & UV_WRITABLE ? WATCH_WRITE : 0u);
+    if (!uv_is_active((uv_handle_t *)handle))
+        w->polled = 0;
+    if (what & w->wanted)
+        w->callback(w->owner, what & w->wanted);
     /* The memory is there until the close callback, even if the owner closed the watch. */
-    if (!uv_is_closing((uv_handle_t *)handle) && w->wanted && !uv_is_active((uv_handle_t *)handle))
+    if (uv_is_closing((uv_handle_t *)handle))
+        return;
+    if (what & ~w->wanted || w->wanted & ~w->polled)
         start(w);
 }
 
+/* Polls what is wanted, and nothing else. */
 static void start(struct loop_watch *w)
 {
     int events =
         (w->wanted & WATCH_READ ? UV_READABLE : 0) | (w->wanted & WATCH_WRITE ? UV_WRITABLE : 0);
-    CHECK(uv_poll_start(&w->uv, events, polled) == 0);
+    w->polled = w->wanted;
+    if (events)
+        CHECK(uv_poll_start(&w->uv, events, ready) == 0);
+    else
+        CHECK(uv_poll_stop(&w->uv) == 0);
 }
 
 /*
@@ -65,13 +77,14 @@ struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_callback *c
 
 void loop_watch_set(struct loop_watch *w, unsigned what)
 {
-    if (w->wanted == what)
-        return;
     w->wanted = what;
+    /* What is polled but not wanted shall not keep the loop running. */
     if (what)
-        start(w);
+        uv_ref((uv_handle_t *)&w->uv);
     else
-        CHECK(uv_poll_stop(&w->uv) == 0);
+        uv_unref((uv_handle_t *)&w->uv);
+    if (what & ~w->polled)
+        start(w);
 }
 
 void loop_watch_close(struct loop_watch *w)

@@ -119,7 +119,7 @@ static void look_for_end(struct run *r)
 static void on_rest_over(void *owner)
 {
     struct run *r = owner;
-    if (!list_is_empty(&r->user.waiting) || channel_may_send(r->user.channel) == 0) {
+    if (channel_user_waits(&r->user) || channel_may_send(r->user.channel) == 0) {
         loop_timer_start(r->rest_timer, PTY_REST_MS); /* the client holds it up */
         return;
     }
@@ -154,13 +154,11 @@ static void pump_main(struct run *r)
     enum err err = link_fill(&r->user, r->main, &n);
     if (err == OK && r->rest_timer)
         loop_timer_start(r->rest_timer, PTY_REST_MS);
-    if (err == OK || err == ERR_AGAIN)
+    if (err == OK || err == ERR_AGAIN || err == ERR_LIMIT)
         return;
-    stream_reading(r->main, false); /* ERR_LIMIT: `writable` turns it on again */
-    if (err != ERR_LIMIT) {
-        r->main_ended = true;
-        look_for_end(r);
-    }
+    stream_reading(r->main, false);
+    r->main_ended = true;
+    look_for_end(r);
 }
 
 static void pump_errors(struct run *r)
@@ -187,10 +185,10 @@ static void pump_errors(struct run *r)
 static void on_writable(struct channel_user *u)
 {
     struct run *r = run_of(u);
-    if (r->main && !r->main_ended)
-        stream_reading(r->main, true);
     if (r->errors && !r->errors_ended)
         stream_reading(r->errors, true);
+    if (r->main && !r->main_ended)
+        pump_main(r);
 }
 
 /* ---- input ---- */
@@ -263,7 +261,7 @@ static void on_main(void *owner, enum stream_event event, size_t n)
     struct run *r = owner;
     switch (event) {
     case STREAM_READABLE:
-        pump_main(r);
+        link_want_turn(&r->user, r->main);
         break;
     case STREAM_DRAINED:
         sink_drained(&r->sink, n);

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "tunnel/compress.h"
+#include "tunnel/pace.h"
 #include "tunnel/round_trip.h"
 #include "wire/msg_conn.h"
 #include "wire/msg_transport.h"
@@ -13,10 +14,9 @@
 #define READ_MAX         (512 * 1024)
 #define BATCH_MIN        (32 * 1024)
 #define BATCH_MAX        (512 * 1024)
-#define CHANNEL_TURN_MAX (256 * 1024) /* one channel's turn */
+#define TURN_BATCHES     2 /* of a link, before others of the loop have their turn */
+#define NEWCOMER_CREDIT  (16 * 1024)   /* what one that was idle may say before the others */
 #define SLOTS_MAX        16
-#define NOTSENT_LOWAT    (128 * 1024)
-#define MIN_WORTH        1024 /* less window than this makes crumbs of packets */
 #define GOODBYE_MS       2000
 #define WRITE_FAILED_MS  1000 /* how long the reading side may look for the cause */
 #define KEEPALIVE        "keepalive@openssh.com"
@@ -37,9 +37,11 @@ struct link {
     struct conn *conn;
     struct loop_turn turn;
     struct loop_timer *timer;
-    struct list waiting;   /* users that found no room, in the order they came */
-    struct list gathering; /* users whose `flush` is due */
-    size_t read_size, batch;
+    struct schedule schedule; /* users that have something to send */
+    struct list gathering;    /* users whose `flush` is due */
+    size_t read_size;
+    size_t batch; /* what is sealed before it is written */
+    struct pace pace;
     bool up;
     bool is_fresh; /* adopted, and not gone up yet */
     bool blocked;  /* the socket did not take all: nothing more is sealed until it has */
@@ -69,21 +71,33 @@ void channel_user_init(struct channel_user *u, const struct channel_ops *ops, st
     u->ops = ops;
     u->link = link;
     u->channel = channel;
-    list_init(&u->waiting);
+    u->is_starved = false;
+    schedule_item_init(&u->turn);
     list_init(&u->gathering);
     if (channel)
         channel_set_user(channel, u);
 }
 
+void channel_user_leave(struct channel_user *u)
+{
+    schedule_remove(&u->link->schedule, &u->turn);
+    list_remove(&u->gathering);
+    u->channel = NULL;
+}
+
 void channel_user_close(struct channel_user *u)
 {
-    list_remove(&u->waiting);
-    list_remove(&u->gathering);
-    if (!u->channel)
+    struct channel *ch = u->channel;
+    channel_user_leave(u);
+    if (!ch)
         return;
-    channel_close(u->channel);
-    u->channel = NULL;
+    channel_close(ch);
     link_touch(u->link);
+}
+
+bool channel_user_waits(const struct channel_user *u)
+{
+    return u->turn.is_ready || u->is_starved;
 }
 
 void link_gather(struct channel_user *u)
@@ -128,9 +142,7 @@ static void lose_channels(struct link *l)
         channel_close(ch);
         if (!u)
             continue;
-        list_remove(&u->waiting);
-        list_remove(&u->gathering);
-        u->channel = NULL;
+        channel_user_leave(u);
         if (u->ops->lost)
             u->ops->lost(u);
     }
@@ -292,43 +304,108 @@ static void send_control(struct link *l)
 
 /* ---- the data path ---- */
 
+/*
+ * What a round gives each: a batch, which is short on a slow path. On a fast one a source is read
+ * empty at once: leaving a part of it there makes the kernel pass crumbs, at twice the cost.
+ */
+static uint32_t quantum(const struct link *l)
+{
+    return (uint32_t)l->batch;
+}
+
+static void want_turn(struct channel_user *u)
+{
+    schedule_add(&u->link->schedule, &u->turn, NEWCOMER_CREDIT);
+    link_touch(u->link);
+}
+
+void link_want_turn(struct channel_user *u, struct stream *s)
+{
+    stream_reading(s, false);
+    want_turn(u);
+}
+
+static bool may_seal(const struct link *l)
+{
+    return !l->dead && !l->blocked && !l->leaving && transport_may_send(l->transport);
+}
+
+/*
+ * Packet slots for what the user may send now: its credit, its window and the rest of the batch, but
+ * a packet at least. 0: none; then the user waits for whatever is missing.
+ */
+static int slots_for(struct channel_user *u, struct iovec *room)
+{
+    struct link *l = u->link;
+    uint32_t max_data = channel_max_data(u->channel);
+    size_t sealed = transport_output(l->transport).len;
+    size_t ahead = sealed < l->batch ? l->batch - sealed : 0;
+    size_t share = l->schedule.ready ? (size_t)MAX(u->turn.credit, 0) : l->batch;
+    size_t total = MAX(MIN(share, ahead), (size_t)max_data);
+    int slots = 0;
+    /* Crumbs of window make crumbs of packets: wait for more, it is on its way. */
+    u->is_starved = !channel_is_worth_sending(u->channel);
+    if (u->is_starved)
+        return 0;
+    total = MIN(total, (size_t)channel_may_send(u->channel));
+    if (may_seal(l))
+        slots =
+            transport_data_room(l->transport, CHANNEL_DATA_HEAD, max_data, total, room, SLOTS_MAX);
+    if (slots == 0)
+        want_turn(u);
+    return slots;
+}
+
+static size_t total_of(const struct iovec *room, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += room[i].iov_len;
+    return total;
+}
+
+static void seal(struct channel_user *u, const struct iovec *room, int slots, size_t n)
+{
+    struct link *l = u->link;
+    size_t left = n;
+    for (int i = 0; i < slots && left; i++) {
+        size_t used = MIN(left, room[i].iov_len);
+        channel_put_data_head(u->channel, transport_data_head(l->transport, i), (uint32_t)used);
+        left -= used;
+    }
+    if (transport_data_commit(l->transport, n) != OK)
+        die(l, transport_fault(l->transport));
+    if (l->schedule.ready) /* who is alone takes from nobody */
+        schedule_spent(&u->turn, n);
+    link_touch(l);
+}
+
 enum err link_fill(struct channel_user *u, struct stream *s, size_t *n)
 {
     struct link *l = u->link;
     struct iovec room[SLOTS_MAX];
     *n = 0;
-    if (l->dead)
+    if (l->dead || !u->channel)
         return ERR_LIMIT;
     send_control(l);
-    uint32_t window = u->channel ? channel_may_send(u->channel) : 0;
-    uint32_t max_data = u->channel ? channel_max_data(u->channel) : 0;
-    size_t total = MIN((size_t)window, MIN(l->batch, (size_t)CHANNEL_TURN_MAX));
-    int slots = 0;
-    /* Crumbs of window make crumbs of packets: wait for more, it is on its way. */
-    if (!l->blocked && !l->leaving && u->channel && channel_is_worth_sending(u->channel))
-        slots =
-            transport_data_room(l->transport, CHANNEL_DATA_HEAD, max_data, total, room, SLOTS_MAX);
+    int slots = slots_for(u, room);
     if (slots == 0) {
-        if (list_is_empty(&u->waiting) && window > 0)
-            list_append(&l->waiting, &u->waiting);
+        stream_reading(s, false);
         return ERR_LIMIT;
     }
-    TRY(stream_read(s, room, slots, n));
-    size_t left = *n;
-    size_t offered = 0;
-    for (int i = 0; i < slots; i++) {
-        size_t used = MIN(left, room[i].iov_len);
-        offered += room[i].iov_len;
-        if (used)
-            channel_put_data_head(u->channel, transport_data_head(l->transport, i), (uint32_t)used);
-        left -= used;
+    enum err err = stream_read(s, room, slots, n);
+    if (err != OK) {
+        stream_reading(s, true);
+        return err;
     }
-    if (transport_data_commit(l->transport, *n) != OK)
-        die(l, transport_fault(l->transport));
-    /* A source that fills its batch gets a larger one; one that trickles needs none. */
-    if (*n == offered && offered == l->batch)
-        l->batch = MIN(l->batch * 2, (size_t)BATCH_MAX);
-    link_touch(l);
+    size_t offered = total_of(room, slots);
+    seal(u, room, slots, *n);
+    if (*n < offered) {
+        stream_reading(s, true);
+        return OK;
+    }
+    /* A source that fills what it is offered has more, without being asked first. */
+    link_want_turn(u, s);
     return OK;
 }
 
@@ -339,11 +416,11 @@ bool link_has_room(struct channel_user *u)
     if (l->dead || !u->channel)
         return false;
     send_control(l);
-    bool is_open = channel_may_send(u->channel) > 0;
-    if (is_open && !l->blocked && !l->leaving && !next_payload(l, &waiting))
+    u->is_starved = channel_may_send(u->channel) == 0;
+    if (!u->is_starved && may_seal(l) && !next_payload(l, &waiting))
         return true;
-    if (is_open && list_is_empty(&u->waiting))
-        list_append(&l->waiting, &u->waiting);
+    if (!u->is_starved)
+        want_turn(u);
     return false;
 }
 
@@ -353,22 +430,7 @@ void link_touch(struct link *l)
         loop_turn_request(l->loop, &l->turn);
 }
 
-/* Those that waited go first, in order; who finds no room again waits again, behind the others. */
-static void wake_waiting(struct link *l)
-{
-    struct list now;
-    if (!transport_may_send(l->transport))
-        return; /* an exchange runs: its end comes through here again */
-    list_init(&now);
-    while (!list_is_empty(&l->waiting))
-        list_append(&now, list_take_first(&l->waiting));
-    while (!list_is_empty(&now)) {
-        struct channel_user *u = container_of(list_take_first(&now), struct channel_user, waiting);
-        if (u->ops->writable)
-            u->ops->writable(u);
-    }
-}
-
+/* False: the socket takes no more now. */
 static bool write_output(struct link *l)
 {
     struct slice out = transport_output(l->transport);
@@ -385,13 +447,37 @@ static bool write_output(struct link *l)
         return false;
     }
     transport_output_taken(l->transport, n);
-    if (n < out.len) {
+    bool is_full = n < out.len;
+    if (!is_full && n >= l->batch)
+        l->batch = MIN(l->batch * 2, (size_t)BATCH_MAX);
+    if (pace_wrote(&l->pace, n, is_full, loop_now(l->loop)))
+        stream_set_notsent_lowat(l->stream, l->pace.lowat);
+    if (is_full) {
         l->blocked = true;
         l->batch = MAX(l->batch / 2, (size_t)BATCH_MIN);
         stream_want_writable(l->stream);
-        return false;
     }
-    return true;
+    return !is_full;
+}
+
+/* Seals a batch of whoever is ready, writes it, and so on while the socket takes all. */
+static void give_turns(struct link *l)
+{
+    uint64_t sent = conn_data_out(l->conn);
+    uint64_t end = sent + TURN_BATCHES * l->batch;
+    unsigned in_vain = 0; /* turns in a row that sent nothing */
+    while (may_seal(l) && sent < end && in_vain <= l->schedule.ready) {
+        struct schedule_item *item = schedule_next(&l->schedule, quantum(l));
+        if (!item)
+            break;
+        struct channel_user *u = container_of(item, struct channel_user, turn);
+        if (u->ops->writable)
+            u->ops->writable(u);
+        in_vain = conn_data_out(l->conn) == sent ? in_vain + 1 : 0;
+        sent = conn_data_out(l->conn);
+        if (transport_output(l->transport).len >= l->batch)
+            (void)write_output(l);
+    }
 }
 
 static bool nothing_queued(struct link *l)
@@ -431,14 +517,16 @@ static void tell_no_channels(struct link *l)
         say(l, (struct link_event){.kind = LINK_NO_CHANNELS});
 }
 
-/* The end of the turn: everything that gathered leaves in one write. */
+/* The end of the turn: control first, then data of those whose turn it is. */
 static void flush(struct link *l)
 {
     if (!l->dead) {
         ask_round_trip(l);
         send_control(l);
-        if (!l->dead && write_output(l) && !l->blocked)
-            wake_waiting(l);
+        give_turns(l);
+        send_control(l);
+        if (!l->dead && !l->blocked)
+            (void)write_output(l);
         if (transport_is_ended(l->transport) && !l->dead)
             serve_input(l); /* a failure found while sending: the event says which */
     }
@@ -452,6 +540,10 @@ static void flush(struct link *l)
     }
     if (transport_output(l->transport).len == 0)
         transport_trim(l->transport);
+    if (l->schedule.ready == 0)
+        pace_idle(&l->pace);
+    else if (may_seal(l))
+        link_touch(l);
     arm_timer(l);
 }
 
@@ -543,8 +635,8 @@ static void channel_event(struct link *l, const struct conn_event *e)
             channel_consumed(e->channel, e->body.len);
         break;
     case CONN_WINDOW:
-        if (list_is_empty(&u->waiting) && ops->writable)
-            ops->writable(u);
+        if (u->is_starved)
+            want_turn(u);
         break;
     case CONN_EOF:
         if (ops->eof)
@@ -767,8 +859,7 @@ static void on_stream(void *owner, enum stream_event event, size_t n)
         on_readable(l);
     } else if (event == STREAM_WRITABLE) {
         l->blocked = false;
-        if (write_output(l))
-            wake_waiting(l);
+        (void)write_output(l);
         link_touch(l);
     }
 }
@@ -802,7 +893,8 @@ struct link *link_new(const struct link_config *config, struct stream *stream)
     l->stream = stream;
     l->read_size = READ_MIN;
     l->batch = BATCH_MIN;
-    list_init(&l->waiting);
+    schedule_init(&l->schedule);
+    pace_init(&l->pace);
     list_init(&l->gathering);
     l->turn = (struct loop_turn){.callback = on_turn, .owner = l};
     l->timer = loop_timer_new(l->loop, on_timer, l);
@@ -960,7 +1052,7 @@ void link_say(struct link *l, const char *text)
 void link_tune_stream(struct stream *s)
 {
     stream_set_nodelay(s);
-    stream_set_notsent_lowat(s, NOTSENT_LOWAT);
+    stream_set_notsent_lowat(s, PACE_LOWAT_FIRST);
 }
 
 void link_set_tos(struct link *l, int tos)

@@ -13,6 +13,7 @@
 #include "conn/conn.h"
 #include "io/stream.h"
 #include "transport/transport.h"
+#include "tunnel/schedule.h"
 
 struct link;
 
@@ -29,7 +30,8 @@ struct channel_ops {
     void (*data)(struct channel_user *u, struct slice bytes);
     void (*extended_data)(struct channel_user *u, uint32_t code, struct slice bytes);
     void (*flush)(struct channel_user *u);
-    void (*writable)(struct channel_user *u); /* after link_fill said ERR_LIMIT: try again */
+    /* Its turn to send: after link_want_turn, or when what link_fill or link_has_room missed is there. */
+    void (*writable)(struct channel_user *u);
     void (*eof)(struct channel_user *u);
     void (*closed)(struct channel_user *u);
     /* True: success, if the peer wants a reply. */
@@ -45,13 +47,18 @@ struct channel_user {
     const struct channel_ops *ops;
     struct link *link;
     struct channel *channel;
-    struct list waiting;   /* in the link's list while it waits for room */
-    struct list gathering; /* in the link's list while `flush` is due */
+    struct schedule_item turn; /* in the link's schedule while it has something to send */
+    bool is_starved;           /* it had something, but no window: WINDOW_ADJUST gives it a turn */
+    struct list gathering;     /* in the link's list while `flush` is due */
 };
 void channel_user_init(struct channel_user *u, const struct channel_ops *ops, struct link *link,
                        struct channel *channel);
 /* channel_close, and out of the link's lists. u may be freed afterwards. */
 void channel_user_close(struct channel_user *u);
+/* Out of the link's lists, but the channel lives on: another user has it. */
+void channel_user_leave(struct channel_user *u);
+/* It waits for its turn, or for window. */
+bool channel_user_waits(const struct channel_user *u);
 
 enum link_event_kind {
     LINK_IDENT,          /* text = the peer's identification */
@@ -140,9 +147,16 @@ void link_refuse(struct link *l, struct channel *ch, uint32_t reason, const char
 void link_say(struct link *l, const char *text);
 
 /*
- * THE data path: reads from s straight into packet slots, seals in place. OK: *n bytes went;
- * ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or an exchange runs:
- * `writable` comes when it is worth trying again.
+ * A stream of the user's is readable: at the end of this turn of the loop, or when the link takes
+ * more, `writable` comes, in an order that is fair by bytes and serves newcomers first. s is not
+ * polled until link_fill has read it.
+ */
+void link_want_turn(struct channel_user *u, struct stream *s);
+/*
+ * THE data path, in a turn of the user's: reads from s straight into packet slots, seals in place.
+ * OK: *n bytes went; ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or an
+ * exchange runs. Sees to it that s is polled again once it was read empty, and that else the next
+ * turn comes by itself.
  */
 enum err link_fill(struct channel_user *u, struct stream *s, size_t *n) MUST_USE;
 /*

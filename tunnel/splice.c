@@ -60,23 +60,19 @@ static void abort_locally(struct splice *sp)
 
 /* ---- stream -> channel ---- */
 
-/* Reads one batch. The splice may be gone afterwards. */
+/* Its turn: reads one batch. The splice may be gone afterwards. */
 static void pump(struct splice *sp)
 {
     size_t n;
     enum err err = link_fill(&sp->user, sp->stream, &n);
     sp->report.bytes_to_channel += n;
-    if (err == OK || err == ERR_AGAIN)
-        return;
-    if (err == ERR_LIMIT) {
-        stream_reading(sp->stream, false); /* `writable` turns it on again */
-    } else if (err == ERR_EOF) {
+    if (err == ERR_EOF) {
         stream_reading(sp->stream, false);
         sp->sent_eof = true;
         channel_send_eof(sp->user.channel);
         link_touch(sp->user.link);
         end_if_drained(sp);
-    } else {
+    } else if (err == ERR_IO) {
         abort_locally(sp);
     }
 }
@@ -85,7 +81,7 @@ static void on_writable(struct channel_user *u)
 {
     struct splice *sp = container_of(u, struct splice, user);
     if (!sp->sent_eof && !sp->got_close)
-        stream_reading(sp->stream, true);
+        pump(sp);
 }
 
 /* ---- channel -> stream ---- */
@@ -196,7 +192,7 @@ static void on_stream(void *owner, enum stream_event event, size_t n)
     struct splice *sp = owner;
     switch (event) {
     case STREAM_READABLE:
-        pump(sp);
+        link_want_turn(&sp->user, sp->stream);
         break;
     case STREAM_DRAINED:
         sp->report.bytes_to_stream += n;
@@ -252,10 +248,8 @@ struct splice *splice_take_over(struct channel_user *from, struct stream *s, spl
                                 void *owner)
 {
     struct splice *sp = splice_new(s, done, owner);
-    list_remove(&from->waiting);
-    list_remove(&from->gathering);
     channel_user_init(&sp->user, &splice_ops, from->link, from->channel);
-    from->channel = NULL;
+    channel_user_leave(from);
     if (channel_got_eof(sp->user.channel)) /* its event went to the user before */
         shut_stream(sp);
     stream_reading(s, true);
