@@ -4,6 +4,7 @@
  */
 #include "base/algo_names.h"
 
+#include "base/cpu.h"
 #include "base/match.h"
 
 #define SPEC_MAX (16u << 10) /* bytes of a result; every known name together is a tenth of it */
@@ -95,6 +96,11 @@ static const char *const host_key_known[] = {
 #define CIPHER_DEFAULT                                                                             \
     "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,"                 \
     "aes128-ctr,aes192-ctr,aes256-ctr"
+/* The client's list decides (RFC 4253 7.1): where it has the instructions, AES costs 60 % as much.
+ */
+#define CIPHER_AES_DEFAULT                                                                         \
+    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,"                 \
+    "aes128-ctr,aes192-ctr,aes256-ctr"
 static const char *const cipher_built[] = {
     "chacha20-poly1305@openssh.com",
     "aes128-gcm@openssh.com",
@@ -179,6 +185,8 @@ const char *algo_names_kind_name(enum algo_kind kind)
 
 const char *algo_names_default(enum algo_kind kind, bool is_client)
 {
+    if (kind == ALGO_NAMES_CIPHER && is_client && cpu_has_aes_gcm())
+        return CIPHER_AES_DEFAULT;
     return is_client ? set_of(kind)->client : set_of(kind)->proposal;
 }
 

@@ -21,7 +21,8 @@ const char *algo_names_kind_name(enum algo_kind kind);
 
 /*
  * The comma list proposed when nothing is configured, in order of preference. Static. For
- * compression it is "none": what is negotiated, not what is known.
+ * compression it is "none": what is negotiated, not what is known. A client's ciphers begin with
+ * AES-GCM where the processor has instructions for it.
  */
 const char *algo_names_default(enum algo_kind kind, bool is_client);
 

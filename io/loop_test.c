@@ -79,6 +79,52 @@ static void many_ready_descriptors_are_served_before_the_turn_ends(void **state)
     }
 }
 
+struct pair_watch {
+    struct trace *trace;
+    struct loop_watch *watch;
+    int served;
+};
+
+static void one_byte_is_enough(void *owner, unsigned ready)
+{
+    struct pair_watch *p = owner;
+    assert_int_equal(ready, WATCH_READ);
+    p->served++;
+    loop_watch_set(p->watch, 0); /* its byte is left unread: it stays ready */
+    loop_timer_start(p->trace->timer, 20);
+}
+
+static void timer_notes(void *owner)
+{
+    note(owner, 't');
+}
+
+/* Not heard of, no busy loop, and the loop ends although the descriptor is still there. */
+static void a_watch_that_wants_nothing_is_quiet(void **state)
+{
+    struct trace t = {.f = *state};
+    struct pair_watch p = {.trace = &t};
+    int fds[2];
+    fixture_socketpair(fds);
+    t.timer = loop_timer_new(t.f->l, timer_notes, &t);
+    p.watch = loop_watch_new(t.f->l, fds[0], one_byte_is_enough, &p);
+    loop_watch_set(p.watch, WATCH_READ);
+    loop_watch_set(p.watch, 0);
+    loop_watch_set(p.watch, WATCH_READ);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    fixture_run_to_end(t.f);
+    assert_int_equal(p.served, 1);
+    assert_string_equal(t.text, "t");
+    loop_watch_set(p.watch, WATCH_READ | WATCH_WRITE);
+    loop_watch_set(p.watch, WATCH_READ);
+    fixture_run_to_end(t.f);
+    assert_int_equal(p.served, 2);
+    loop_timer_close(t.timer);
+    loop_watch_close(p.watch);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void first_asks_again(void *owner)
 {
     struct trace *t = owner;
@@ -248,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IO_TEST(many_requests_of_timers_run_once_after_them),
+        IO_TEST(a_watch_that_wants_nothing_is_quiet),
         IO_TEST(many_ready_descriptors_are_served_before_the_turn_ends),
         IO_TEST(a_request_within_the_pass_runs_now_or_in_the_next_turn_without_sleep),
         IO_TEST(a_cancelled_request_does_not_run_nor_keep_the_loop),

@@ -1,8 +1,8 @@
 /*
  * One polled descriptor. Hides two habits of the event library: a poll that reports an error has
- * stopped itself, and changing what is polled costs system calls, even if nothing changes. So what is
- * no longer wanted stays polled until it is ready: who turns reading off and on again within a turn,
- * or before anything comes, pays nothing.
+ * stopped itself, and changing what is polled costs system calls, even if nothing changes. So what
+ * is no longer wanted stays polled until it is ready: who turns reading off and on again within a
+ * turn, or before anything comes, pays nothing.
  */
 #include "io/watch.h"
 

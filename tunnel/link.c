@@ -14,8 +14,9 @@
 #define READ_MAX         (512 * 1024)
 #define BATCH_MIN        (32 * 1024)
 #define BATCH_MAX        (512 * 1024)
-#define TURN_BATCHES     2 /* of a link, before others of the loop have their turn */
-#define NEWCOMER_CREDIT  (16 * 1024)   /* what one that was idle may say before the others */
+#define TURN_BATCHES     2           /* of a link, before others of the loop have their turn */
+#define NEWCOMER_CREDIT  (16 * 1024) /* what one that was idle may say before the others */
+#define QUANTUM_MIN      (16 * 1024)
 #define SLOTS_MAX        16
 #define GOODBYE_MS       2000
 #define WRITE_FAILED_MS  1000 /* how long the reading side may look for the cause */
@@ -305,12 +306,13 @@ static void send_control(struct link *l)
 /* ---- the data path ---- */
 
 /*
- * What a round gives each: a batch, which is short on a slow path. On a fast one a source is read
- * empty at once: leaving a part of it there makes the kernel pass crumbs, at twice the cost.
+ * What a round gives each. A turn may take a whole batch all the same, as a debt for the rounds
+ * that follow: a source that is read empty at once costs half of one whose bytes go in crumbs, and
+ * one with little to read has its share by coming more often.
  */
 static uint32_t quantum(const struct link *l)
 {
-    return (uint32_t)l->batch;
+    return (uint32_t)MAX(l->batch / 8, (size_t)QUANTUM_MIN);
 }
 
 static void want_turn(struct channel_user *u)
@@ -331,8 +333,8 @@ static bool may_seal(const struct link *l)
 }
 
 /*
- * Packet slots for what the user may send now: its credit, its window and the rest of the batch, but
- * a packet at least. 0: none; then the user waits for whatever is missing.
+ * Packet slots for what the user may send now: its window and the rest of the batch, but a packet
+ * at least. 0: none; then the user waits for whatever is missing.
  */
 static int slots_for(struct channel_user *u, struct iovec *room)
 {
@@ -340,8 +342,7 @@ static int slots_for(struct channel_user *u, struct iovec *room)
     uint32_t max_data = channel_max_data(u->channel);
     size_t sealed = transport_output(l->transport).len;
     size_t ahead = sealed < l->batch ? l->batch - sealed : 0;
-    size_t share = l->schedule.ready ? (size_t)MAX(u->turn.credit, 0) : l->batch;
-    size_t total = MAX(MIN(share, ahead), (size_t)max_data);
+    size_t total = MAX(ahead, (size_t)max_data);
     int slots = 0;
     /* Crumbs of window make crumbs of packets: wait for more, it is on its way. */
     u->is_starved = !channel_is_worth_sending(u->channel);

@@ -30,7 +30,8 @@ struct channel_ops {
     void (*data)(struct channel_user *u, struct slice bytes);
     void (*extended_data)(struct channel_user *u, uint32_t code, struct slice bytes);
     void (*flush)(struct channel_user *u);
-    /* Its turn to send: after link_want_turn, or when what link_fill or link_has_room missed is there. */
+    /* Its turn to send: after link_want_turn, or when what link_fill or link_has_room missed is
+     * there. */
     void (*writable)(struct channel_user *u);
     void (*eof)(struct channel_user *u);
     void (*closed)(struct channel_user *u);
@@ -154,9 +155,9 @@ void link_say(struct link *l, const char *text);
 void link_want_turn(struct channel_user *u, struct stream *s);
 /*
  * THE data path, in a turn of the user's: reads from s straight into packet slots, seals in place.
- * OK: *n bytes went; ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or an
- * exchange runs. Sees to it that s is polled again once it was read empty, and that else the next
- * turn comes by itself.
+ * OK: *n bytes went; ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or
+ * an exchange runs. Sees to it that s is polled again once it was read empty, and that else the
+ * next turn comes by itself.
  */
 enum err link_fill(struct channel_user *u, struct stream *s, size_t *n) MUST_USE;
 /*

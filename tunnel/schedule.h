@@ -1,8 +1,9 @@
 /*
- * Whose turn it is to send on a link: deficit round robin by bytes (Shreedhar and Varghese 1995), with
- * a list of its own for those that just became ready, which go first (as in RFC 8290 4.1, fq_codel).
- * Who says something small now and then therefore never waits behind bulk, and cannot starve it: an
- * item that was served as a newcomer queues with the others if it comes again within their round.
+ * Whose turn it is to send on a link: deficit round robin by bytes (Shreedhar and Varghese 1995),
+ * with a list of its own for those that just became ready, which go first (as in RFC 8290 4.1,
+ * fq_codel). Who says something small now and then therefore never waits behind bulk, and cannot
+ * starve it: an item that was served as a newcomer queues with the others if it comes again within
+ * their round.
  *
  * Pure: items are the caller's, every call is O(1) (schedule_next amortised).
  */
