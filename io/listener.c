@@ -297,6 +297,107 @@ struct listener *listener_new_fds(struct loop *l, const int *fds, size_t count,
     return li;
 }
 
+/* ---- TCP, beside others ---- */
+
+static bool is_listening(int fd)
+{
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+}
+
+int listener_share(struct listener *li)
+{
+    const int on = 1;
+    for (size_t i = 0; i < li->count; i++) {
+        if (setsockopt(li->sockets[i].fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+            return errno;
+    }
+    return 0;
+}
+
+size_t listener_fds(const struct listener *li, int *fds, size_t max)
+{
+    size_t count = MIN(li->count, max);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = li->sockets[i].fd;
+    return count;
+}
+
+uint16_t socket_port(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t length = sizeof(sa);
+    if (getsockname(fd, (struct sockaddr *)&sa, &length) != 0 ||
+        (sa.ss_family != AF_INET && sa.ss_family != AF_INET6))
+        return 0;
+    return address_port(&sa);
+}
+
+int socket_beside(int fd, int *beside)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t length = sizeof(sa);
+    const int on = 1;
+    bool is_named = getsockname(fd, (struct sockaddr *)&sa, &length) == 0;
+    if (!is_named || (sa.ss_family != AF_INET && sa.ss_family != AF_INET6) || !is_listening(fd))
+        return EINVAL;
+    *beside = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*beside < 0)
+        return errno;
+    bool ok = setsockopt(*beside, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+              setsockopt(*beside, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+    if (ok && sa.ss_family == AF_INET6)
+        ok = setsockopt(*beside, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
+    if (ok && bind(*beside, (const struct sockaddr *)&sa, length) == 0)
+        return 0;
+    int error = errno;
+    close(*beside);
+    return error;
+}
+
+/* Makes the one beside fd, or takes fd if it is that already; it listens then. fd is taken over. */
+static int listen_beside(struct listener *li, int fd)
+{
+    int own = fd, error = 0;
+    if (is_listening(fd)) {
+        error = socket_beside(fd, &own);
+        close(fd);
+    }
+    if (error)
+        return error;
+    if (listen(own, BACKLOG) == 0) {
+        add_socket(li, own);
+        return 0;
+    }
+    error = errno;
+    close(own);
+    return error;
+}
+
+enum err listener_new_beside(struct listener **out, struct loop *l, const int *fds, size_t count,
+                             listener_accepted *accepted, void *owner, int *error_number)
+{
+    struct listener *li = new_listener(l, count, accepted, owner);
+    int error = count ? 0 : EINVAL;
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (error)
+            close(fds[i]);
+        else
+            error = listen_beside(li, fds[i]);
+    }
+    *error_number = error;
+    if (error) {
+        close_sockets(li);
+        free_listener(li);
+        return err_of(error);
+    }
+    begin_listening(li);
+    *out = li;
+    return OK;
+}
+
 /* ---- Unix ---- */
 
 /* Only a socket, and only our own: a link or a foreign file in its place stays. */

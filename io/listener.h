@@ -38,6 +38,25 @@ enum err listener_new_tcp(struct listener **out, struct loop *l,
 /* Takes over descriptors that listen already (socket activation, tests). */
 struct listener *listener_new_fds(struct loop *l, const int *fds, size_t count,
                                   listener_accepted *accepted, void *owner) MUST_USE;
+/*
+ * Another listener at the addresses and the port of fds, beside those: the kernel spreads callers
+ * over both (SO_REUSEPORT), whichever processes they are in. Of fds, which are taken over, those
+ * that listen are closed when theirs is made (listener_share was called on their listener, by a
+ * process of the same uid); those that do not, yet, are used as they are (socket_beside). Errors as
+ * listener_new_tcp.
+ */
+enum err listener_new_beside(struct listener **out, struct loop *l, const int *fds, size_t count,
+                             listener_accepted *accepted, void *owner, int *error_number) MUST_USE;
+/* From now on others of the same uid may be made beside it. 0, or errno. */
+int listener_share(struct listener *li);
+/* Its descriptors, at most max, borrowed; how many. */
+size_t listener_fds(const struct listener *li, int *fds, size_t max);
+/* A TCP socket bound where fd listens, that does not listen yet: *beside is the caller's. 0, or
+ * errno: EINVAL where fd is no TCP listener. */
+int socket_beside(int fd, int *beside);
+/* The port that a TCP socket is bound to; 0: none. */
+uint16_t socket_port(int fd);
+
 /* path: at most 107 bytes; mask: umask(2) set for the bind. unlink_first: remove a stale socket. */
 enum err listener_new_unix(struct listener **out, struct loop *l, const char *path, mode_t mask,
                            bool unlink_first, listener_accepted *accepted, void *owner,

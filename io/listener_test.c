@@ -355,6 +355,97 @@ static void wildcards_and_numbers_are_resolved_for_listening(void **state)
     assert_int_equal(sa->sin_addr.s_addr, htonl(INADDR_ANY));
 }
 
+/* ---- beside others ---- */
+
+#define CALLERS 64
+
+/* Who took how many of a crowd. */
+struct share {
+    struct fixture *f;
+    int *left;
+    int taken;
+};
+
+static void on_shared(void *owner, int fd, const char *from UNUSED, uint16_t from_port UNUSED)
+{
+    struct share *s = owner;
+    close(fd);
+    s->taken++;
+    if (--*s->left == 0)
+        loop_stop(s->f->l);
+}
+
+/* A crowd at the listener's port, until all were taken. */
+static void send_crowd(struct fixture *f, const struct listener *li, int *left)
+{
+    int fds[CALLERS];
+    *left = CALLERS;
+    for (int i = 0; i < CALLERS; i++)
+        fds[i] = call("127.0.0.1", listener_port(li));
+    loop_run(f->l);
+    for (int i = 0; i < CALLERS; i++)
+        close(fds[i]);
+}
+
+static void those_that_share_are_given_callers_in_turn(void **state)
+{
+    int left, error, fd;
+    struct share shares[] = {{.f = *state, .left = &left}, {.f = *state, .left = &left}};
+    struct loop *l = shares[0].f->l;
+    struct socket_address address;
+    struct listener *first, *second;
+    assert_ok(socket_address_parse("127.0.0.1", &address));
+    assert_ok(listener_new_tcp(&first, l, &address, 1, 0, on_shared, &shares[0], &error));
+    assert_int_equal(listener_fds(first, &fd, 1), 1);
+    int lent = dup(fd);
+    assert_int_equal(listener_new_beside(&second, l, &lent, 1, on_shared, &shares[1], &error),
+                     ERR_EXISTS);
+    assert_int_equal(fcntl(lent, F_GETFD), -1); /* it was taken over all the same */
+    assert_int_equal(listener_share(first), 0);
+    lent = dup(fd);
+    assert_ok(listener_new_beside(&second, l, &lent, 1, on_shared, &shares[1], &error));
+    assert_int_equal(listener_port(second), listener_port(first));
+    send_crowd(shares[0].f, first, &left);
+    assert_true(shares[0].taken > 0 && shares[1].taken > 0);
+    /* Who asks for the port without sharing finds it taken. */
+    struct listener *third;
+    assert_int_equal(listener_new_tcp(&third, l, &address, 1, listener_port(first), on_shared,
+                                      &shares[1], &error),
+                     ERR_EXISTS);
+    int before = shares[1].taken;
+    listener_close(first);
+    send_crowd(shares[0].f, second, &left);
+    assert_int_equal(shares[1].taken, before + CALLERS);
+    listener_close(second);
+}
+
+/* What a process that may bind the port has made ready for one that may not. */
+static void a_socket_made_beside_is_used_as_it_is(void **state)
+{
+    int left, error, fd, ready, pair[2];
+    struct share shares[] = {{.f = *state, .left = &left}, {.f = *state, .left = &left}};
+    struct loop *l = shares[0].f->l;
+    struct socket_address address;
+    struct listener *first, *second;
+    assert_ok(socket_address_parse("127.0.0.1", &address));
+    assert_ok(listener_new_tcp(&first, l, &address, 1, 0, on_shared, &shares[0], &error));
+    assert_int_equal(listener_fds(first, &fd, 1), 1);
+    assert_int_equal(socket_beside(fd, &ready), EADDRINUSE);
+    assert_int_equal(listener_share(first), 0);
+    assert_int_equal(socket_beside(fd, &ready), 0);
+    assert_ok(listener_new_beside(&second, l, &ready, 1, on_shared, &shares[1], &error));
+    send_crowd(shares[0].f, first, &left);
+    assert_true(shares[0].taken > 0 && shares[1].taken > 0);
+    listener_close(second);
+    listener_close(first);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(socket_beside(pair[0], &ready), EINVAL);
+    assert_int_equal(listener_new_beside(&second, l, NULL, 0, on_shared, &shares[1], &error),
+                     ERR_IO);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +461,8 @@ int main(void)
         IO_TEST(a_path_too_long_is_refused),
         IO_TEST(numeric_addresses_are_parsed_and_names_are_not),
         IO_TEST(wildcards_and_numbers_are_resolved_for_listening),
+        IO_TEST(those_that_share_are_given_callers_in_turn),
+        IO_TEST(a_socket_made_beside_is_used_as_it_is),
     };
     return RUN_TESTS(tests);
 }

@@ -289,6 +289,10 @@ void connection_worker_message(struct connection *c, const struct role_msg *m, c
         connection_on_session(c, m, fds, fd_count);
     } else if (m->kind == ROLE_MSG_BIND) {
         connection_on_bind(c, m);
+    } else if (m->kind == ROLE_MSG_JOIN) {
+        connection_on_join(c, m);
+    } else if (m->kind == ROLE_MSG_LENT) {
+        connection_on_lent(c, m, fds, fd_count);
     } else if (m->kind == ROLE_MSG_PROVE) {
         on_prove(c, m);
     }
@@ -560,6 +564,7 @@ void connection_reload(struct connection *c)
 void connection_free(struct connection *c)
 {
     list_remove(&c->link);
+    connection_leave_joins(c);
     connection_end_question(c);
     stop_counting(c);
     loop_timer_close(c->refusal);

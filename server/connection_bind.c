@@ -13,8 +13,7 @@
 #include "server/port_right.h"
 #include "server/supervisor_internal.h"
 
-#define PRIVILEGED_MAX 1023
-#define BACKLOG        128
+#define BACKLOG 128
 
 static const char *const loopback[] = {"127.0.0.1", "::1"};
 static const char *const wildcard[] = {"0.0.0.0", "::"};
@@ -80,6 +79,14 @@ static int bind_all(const struct wanted *w, uint16_t port, int fds[IPC_FDS_MAX],
     return is_bound ? 0 : error;
 }
 
+bool connection_may_bind(const struct connection *c, const char *address, uint16_t port)
+{
+    return port > 0 && port <= PORT_PRIVILEGED_MAX && !c->options.disable_forwarding &&
+           c->options.allow_tcp_forwarding & FORWARDING_REMOTE &&
+           permit_list_names_port(&c->options.permit_listen, address, port) &&
+           port_right_may_listen(buf_slice(&c->key_options), port);
+}
+
 void connection_on_bind(struct connection *c, const struct role_msg *m)
 {
     int fds[IPC_FDS_MAX];
@@ -88,11 +95,7 @@ void connection_on_bind(struct connection *c, const struct role_msg *m)
     char *asked CLEANUP(mem_cleanup) = slice_strdup(m->host);
     const char *const address = asked;
     uint16_t port = (uint16_t)m->port;
-    bool may = port > 0 && port <= PRIVILEGED_MAX && !c->options.disable_forwarding &&
-               c->options.allow_tcp_forwarding & FORWARDING_REMOTE &&
-               permit_list_names_port(&c->options.permit_listen, address, port) &&
-               port_right_may_listen(buf_slice(&c->key_options), port);
-    if (may) {
+    if (connection_may_bind(c, address, port)) {
         const struct wanted wanted = addresses_of(c->options.gateway_ports, &address);
         error = bind_all(&wanted, port, fds, &count);
     }

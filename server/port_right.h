@@ -8,6 +8,8 @@
 
 #include "base/buf.h"
 
+#define PORT_PRIVILEGED_MAX 1023
+
 /* options: authorized_keys grammar, as key_options_print writes it; empty: nothing is restricted.
  */
 bool port_right_may_listen(struct slice options, uint16_t port) MUST_USE;

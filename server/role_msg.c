@@ -184,6 +184,14 @@ static const struct field bound_fields[] = {
     NUMBER(FIELD_U32, error_number),
     END,
 };
+static const struct field join_fields[] = {
+    NUMBER(FIELD_U32, connection),
+    NUMBER(FIELD_U32, tag),
+    BYTES(FIELD_HASH, session_id, ROLE_MSG_HASH_MAX),
+    BYTES(FIELD_TEXT, host, ROLE_MSG_HOST_MAX),
+    NUMBER(FIELD_PORT, port),
+    END,
+};
 static const struct field session_fields[] = {NUMBER(FIELD_U32, connection), SESSION, END};
 static const struct field launch_fields[] = {
     SESSION,
@@ -257,6 +265,8 @@ static const struct {
     {ROLE_MSG_STARTED, none, {{ROLE_SESSION, ROLE_WORK}}},
     {ROLE_MSG_SIGNAL, signal_fields, {{ROLE_WORK, ROLE_SESSION}}},
     {ROLE_MSG_EXITED, exited_fields, {{ROLE_SESSION, ROLE_WORK}}},
+    {ROLE_MSG_JOIN, join_fields, {{ROLE_WORK, ROLE_SUPERVISOR}, {ROLE_SUPERVISOR, ROLE_WORK}}},
+    {ROLE_MSG_LENT, bound_fields, {{ROLE_WORK, ROLE_SUPERVISOR}}},
     /* clang-format on */
 };
 

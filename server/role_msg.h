@@ -59,6 +59,10 @@ enum role_msg_kind {
     ROLE_MSG_STARTED,      /* to the worker: its descriptors (terminal; or stdin, stdout, stderr) */
     ROLE_MSG_SIGNAL,       /* a worker's wish: this signal to the session's processes */
     ROLE_MSG_EXITED,       /* to the worker: how the command ended. The last message */
+    ROLE_MSG_JOIN,         /* a worker's question: to share the listener that the connection with
+                              session_id has; then the same to that one's worker: lend it.
+                              The answer is BOUND */
+    ROLE_MSG_LENT,         /* its answer, with the descriptors; error_number: why not */
 };
 
 #define ROLE_MSG_MAX           65536

@@ -167,6 +167,15 @@ static const struct {
     {ROLE_SESSION,
      ROLE_WORK,
      {.kind = ROLE_MSG_EXITED, .status = 44, .signal_name = SAMPLE_TEXT("TERM"), .is_core = 1}},
+    {ROLE_WORK,
+     ROLE_SUPERVISOR,
+     {.kind = ROLE_MSG_JOIN,
+      .connection = 7,
+      .tag = 9,
+      .session_id = SAMPLE_HASH,
+      .host = SAMPLE_TEXT("localhost"),
+      .port = 8080}},
+    {ROLE_WORK, ROLE_SUPERVISOR, {.kind = ROLE_MSG_LENT, .connection = 7, .tag = 9}},
 };
 
 #endif

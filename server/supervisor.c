@@ -535,6 +535,7 @@ int supervisor_run(const struct supervisor_setup *setup)
     struct supervisor s = {.setup = *setup, .config = setup->config};
     struct report report;
     list_init(&s.connections);
+    list_init(&s.joins);
     list_init(&s.workers);
     list_init(&s.ready);
     list_init(&s.comers);

@@ -1,7 +1,8 @@
 /*
  * What the supervisor's rooms share: supervisor.c (listeners, signals, life), signer.c
  * (aditd-sign), connection.c (a connection from accept to hand-over), connection_auth.c (its login
- * questions), connection_launch.c (its sessions), workers.c (aditd-work), comeback.c (workers that
+ * questions), connection_launch.c (its sessions), connection_join.c (listeners
+ * of several connections), workers.c (aditd-work), comeback.c (workers that
  * outlived another supervisor), resolver.c (aditd-resolve).
  */
 #ifndef ADIT_SERVER_SUPERVISOR_INTERNAL_H
@@ -52,6 +53,8 @@ struct supervisor {
     struct loop_timer *refill; /* of those */
     struct list workers;
     struct list connections;
+    struct list joins; /* struct join, of connection_join.c */
+    uint32_t last_join;
     struct list comers; /* processes that came by themselves and were not believed yet */
     unsigned comer_count;
     struct ipc_listener *comeback;
@@ -218,6 +221,19 @@ void connection_on_session(struct connection *c, const struct role_msg *m, const
 
 /* connection_bind.c */
 void connection_on_bind(struct connection *c, const struct role_msg *m);
+
+/*
+ * What it asks for, and the rest of its login's rights, permit that the supervisor listens at this
+ * privileged port for it.
+ */
+bool connection_may_bind(const struct connection *c, const char *address, uint16_t port) MUST_USE;
+
+/* connection_join.c: a connection shares a listener of another one of the same login. */
+void connection_on_join(struct connection *c, const struct role_msg *m);
+void connection_on_lent(struct connection *c, const struct role_msg *m, const int *fds,
+                        size_t fd_count);
+/* It ends: what it asked for is dropped, what it was asked for is answered. */
+void connection_leave_joins(struct connection *c);
 
 /* workers.c */
 /* Finds or makes the worker for a login, and gives the connection to it. */

@@ -190,6 +190,8 @@ static void serve_connection(struct worker *w, const struct role_msg *m, const i
         work_connection_signed(c, m->signature);
     else if (m->kind == ROLE_MSG_PROOF)
         work_connection_proved(c, m->tag, m->signature);
+    else if (m->kind == ROLE_MSG_JOIN)
+        work_connection_lend(c, m);
     else if (m->kind == ROLE_MSG_OPTIONS && fd_count == 1)
         work_connection_options(c, fds[0]);
 }

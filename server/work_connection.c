@@ -1,6 +1,7 @@
 /* One connection of a worker. */
 #include "server/work_connection.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,6 +95,32 @@ void work_connection_bound(struct work_connection *c, const struct role_msg *m, 
         return;
     }
     ipc_close_fds(fds, fd_count);
+}
+
+static bool ask_join(void *owner, uint32_t tag, struct slice session_id, struct slice address,
+                     uint16_t port)
+{
+    struct work_connection *c = owner;
+    const struct role_msg m = {.kind = ROLE_MSG_JOIN,
+                               .connection = c->id,
+                               .tag = tag,
+                               .session_id = session_id,
+                               .host = address,
+                               .port = port};
+    return c->host->tell(c->host->owner, &m, NULL, 0) == OK;
+}
+
+void work_connection_lend(struct work_connection *c, const struct role_msg *asked)
+{
+    int fds[IPC_FDS_MAX];
+    size_t count = c->listen ? accept_listen_lend(c->listen, asked->host, (uint16_t)asked->port,
+                                                  fds, ARRAY_LEN(fds))
+                             : 0;
+    const struct role_msg m = {.kind = ROLE_MSG_LENT,
+                               .connection = c->id,
+                               .tag = asked->tag,
+                               .error_number = count ? 0 : ENOENT};
+    (void)!c->host->tell(c->host->owner, &m, fds, count);
 }
 
 static enum err ask_proof(void *owner, const struct role_msg *m)
@@ -215,6 +242,7 @@ static void go_up(struct work_connection *c)
     c->listen = accept_listen_new(c->link, &c->policy, forwards_changed, c);
     if (geteuid() != 0)
         accept_listen_set_binder(c->listen, ask_port, c);
+    accept_listen_set_joiner(c->listen, ask_join, c);
     name_login(c);
     const struct session_setup setup = {.options = &c->options,
                                         .key = &c->key,

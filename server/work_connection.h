@@ -47,6 +47,8 @@ void work_connection_proved(struct work_connection *c, uint32_t tag, struct slic
 /* fds are taken over. */
 void work_connection_bound(struct work_connection *c, const struct role_msg *m, const int *fds,
                            size_t fd_count);
+/* Another connection of its login wants to share a listener: answered by LENT. */
+void work_connection_lend(struct work_connection *c, const struct role_msg *asked);
 /* Its options are new (SIGHUP); config_fd stays the caller's. */
 void work_connection_options(struct work_connection *c, int config_fd);
 

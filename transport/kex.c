@@ -434,7 +434,7 @@ static void send_ext_info(struct transport *t)
         m.has_server_sig_algs = true;
         m.server_sig_algs = slice_text(names);
         m.publickey_hostbound = m.agent_forward = true;
-        m.ping = true;
+        m.ping = m.forward_join = true;
     }
     struct buf payload;
     struct writer w;

@@ -304,6 +304,7 @@ static void on_ext_info(struct transport *t, struct slice payload)
     info->ping |= m.ping;
     info->agent_forward |= m.agent_forward;
     info->abort |= m.abort;
+    info->forward_join |= m.forward_join;
 }
 
 static void on_ping(struct transport *t, struct slice payload)

@@ -200,7 +200,7 @@ struct slice transport_host_signature(const struct transport *t);
 struct transport_peer_info {
     bool has_server_sig_algs;
     struct slice server_sig_algs; /* lives as long as t */
-    bool publickey_hostbound, ping, abort, agent_forward;
+    bool publickey_hostbound, ping, abort, agent_forward, forward_join;
     bool post_quantum; /* its first KEXINIT named such a key exchange, ours or not */
 };
 const struct transport_peer_info *transport_peer_ext_info(const struct transport *t);

@@ -12,7 +12,7 @@
 
 #define PRIVILEGED_MAX 1023
 
-/* A request whose port somebody else binds: its reply waits. */
+/* A request whose port somebody else binds, or has: its reply waits. */
 struct asked {
     struct list link;
     uint32_t tag;
@@ -21,6 +21,8 @@ struct asked {
     struct policy_listen what;
     uint64_t request;
     bool want_reply;
+    bool is_join, is_chosen;
+    bool is_cancelled; /* meanwhile: what comes is not kept */
 };
 
 struct accept_listen {
@@ -31,8 +33,9 @@ struct accept_listen {
     void *owner;
     struct list forwards;
     size_t count;
-    accept_listen_ask *ask; /* NULL: nobody binds for us */
-    void *ask_owner;
+    accept_listen_ask *ask;   /* NULL: nobody binds for us */
+    accept_listen_join *join; /* NULL: nobody is asked */
+    void *ask_owner, *join_owner;
     struct list asked;
     uint32_t last_tag;
     uint64_t last_id;
@@ -307,12 +310,18 @@ static void keep(struct accept_listen *a, struct served *f, const struct policy_
         tell(f, what);
 }
 
+static void served_discard(struct served *f)
+{
+    tally_done(&f->tally);
+    mem_free(f->address);
+    mem_free(f);
+}
+
 static enum err drop(struct served *f, enum err err, int error_number, char *why, size_t why_size)
 {
     snprintf(why, why_size, "cannot listen on %s: %s", ESCAPED(slice_text(f->address)),
              strerror(error_number));
-    mem_free(f->address);
-    mem_free(f);
+    served_discard(f);
     return err;
 }
 
@@ -340,8 +349,7 @@ static enum err listen_tcp(struct accept_listen *a, const struct body_tcpip_forw
     if (f->is_chosen && !policy_may_keep(a->policy, b->address, f->port, &what, &refusal)) {
         snprintf(why, why_size, "%s", refusal.text);
         listener_close(f->listener);
-        mem_free(f->address);
-        mem_free(f);
+        served_discard(f);
         return ERR_DENIED;
     }
     keep(a, f, &what);
@@ -385,6 +393,21 @@ void accept_listen_set_binder(struct accept_listen *a, accept_listen_ask *ask, v
     a->ask_owner = owner;
 }
 
+/* By the tag that was given last. */
+static struct asked *asked_new(struct accept_listen *a, struct slice address, uint32_t port,
+                               const struct policy_listen *what, const struct link_event *e)
+{
+    struct asked *q = NEW(struct asked);
+    q->tag = a->last_tag;
+    q->address = slice_strdup(address);
+    q->port = (uint16_t)port;
+    q->what = *what;
+    q->request = e->request;
+    q->want_reply = e->want_reply;
+    list_append(&a->asked, &q->link);
+    return q;
+}
+
 /* True: asked, and the answer comes. */
 static bool ask_binder(struct accept_listen *a, const struct body_tcpip_forward *b,
                        const struct link_event *e)
@@ -395,14 +418,7 @@ static bool ask_binder(struct accept_listen *a, const struct body_tcpip_forward 
         !policy_may_listen(a->policy, b->address, b->port, &what, &refusal) ||
         !a->ask(a->ask_owner, ++a->last_tag, b->address, (uint16_t)b->port))
         return false;
-    struct asked *q = NEW(struct asked);
-    q->tag = a->last_tag;
-    q->address = slice_strdup(b->address);
-    q->port = (uint16_t)b->port;
-    q->what = what;
-    q->request = e->request;
-    q->want_reply = e->want_reply;
-    list_append(&a->asked, &q->link);
+    asked_new(a, b->address, b->port, &what, e);
     return true;
 }
 
@@ -415,50 +431,142 @@ static struct asked *find_asked(struct accept_listen *a, uint32_t tag)
     return NULL;
 }
 
-static void take_bound(struct accept_listen *a, struct asked *q, const int *fds, size_t count)
+static void close_all(const int *fds, size_t count)
 {
-    char why[384];
-    struct served *f = served_new(a, slice_text(q->address), why, sizeof(why));
-    if (f) {
-        f->listener = listener_new_fds(link_loop(a->link), fds, count, on_accepted, f);
-        f->port = q->port;
-        f->narrowed = q->what.narrowed;
-        keep(a, f, &q->what);
-        changed(a);
-    } else {
-        tell_log(a, false, slice_text(q->address), q->port, AUDIT_FAILED, why);
-        link_say(a->link, why);
-        for (size_t i = 0; i < count; i++)
-            close(fds[i]);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+/* A listener of ours beside the one that fds are of, if that is no wider than ours might be. */
+static enum err listen_beside(struct served *f, const struct asked *q, const int *fds, size_t count,
+                              char *why, size_t why_size)
+{
+    int error_number = 0;
+    enum err err = listener_new_beside(&f->listener, link_loop(f->all->link), fds, count,
+                                       on_accepted, f, &error_number);
+    if (err != OK) {
+        snprintf(why, why_size, "cannot share port %u: %s", q->port, strerror(error_number));
+        return err;
     }
-    if (q->want_reply)
-        link_reply(a->link, q->request, f != NULL, SLICE_NONE);
+    if (listener_port(f->listener) == q->port && bind_is_within(f->listener, &q->what))
+        return OK;
+    snprintf(why, why_size, "port %u is open to more than this connection may listen to", q->port);
+    listener_close(f->listener);
+    return ERR_DENIED;
+}
+
+/* fds are taken over. ERR_LIMIT, or as listen_beside. */
+static enum err take_bound(struct accept_listen *a, const struct asked *q, const int *fds,
+                           size_t count, char *why, size_t why_size)
+{
+    struct served *f = served_new(a, slice_text(q->address), why, why_size);
+    enum err err = OK;
+    if (!f) {
+        close_all(fds, count);
+        return ERR_LIMIT;
+    }
+    if (q->is_join)
+        err = listen_beside(f, q, fds, count, why, why_size);
+    else
+        f->listener = listener_new_fds(link_loop(a->link), fds, count, on_accepted, f);
+    if (err != OK) {
+        served_discard(f);
+        return err;
+    }
+    f->port = q->port;
+    f->narrowed = q->what.narrowed;
+    f->is_chosen = q->is_chosen;
+    keep(a, f, q->is_join ? NULL : &q->what); /* the first one's words hold for all */
+    changed(a);
+    return OK;
+}
+
+static void tell_not_bound(const struct asked *q, int error_number, char *why, size_t why_size)
+{
+    const char *cause = q->is_join && error_number == ENOENT
+                            ? "no other connection of this login has it"
+                        : error_number == EACCES ? "a port below 1024 wants a PermitListen that "
+                                                   "names it"
+                                                 : strerror(error_number);
+    snprintf(why, why_size, "cannot %s %s port %u: %s", q->is_join ? "share" : "listen on",
+             ESCAPED(slice_text(q->address)), q->port, cause);
 }
 
 void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, size_t count,
                          int error_number)
 {
     struct asked *q = find_asked(a, tag);
-    if (!q) {
-        for (size_t i = 0; i < count; i++)
-            close(fds[i]);
-        return;
-    }
-    if (count > 0) {
-        take_bound(a, q, fds, count);
+    char why[384] = "cancelled before it was there";
+    enum err err = ERR_CANCELLED;
+    if (!q || q->is_cancelled) {
+        close_all(fds, count);
+    } else if (count > 0) {
+        err = take_bound(a, q, fds, count, why, sizeof(why));
     } else {
-        char why[384];
-        snprintf(why, sizeof(why), "cannot listen on %s port %u: %s",
-                 ESCAPED(slice_text(q->address)), q->port,
-                 error_number == EACCES ? "a port below 1024 wants a PermitListen that names it"
-                                        : strerror(error_number));
-        tell_log(a, false, slice_text(q->address), q->port,
-                 error_number == EACCES ? AUDIT_REFUSED : AUDIT_FAILED, why);
-        link_say(a->link, why);
-        if (q->want_reply)
-            link_reply(a->link, q->request, false, SLICE_NONE);
+        err = error_number == EACCES ? ERR_DENIED : ERR_IO;
+        tell_not_bound(q, error_number, why, sizeof(why));
     }
+    if (!q)
+        return;
+    if (err != OK && err != ERR_CANCELLED) {
+        tell_log(a, false, slice_text(q->address), q->port,
+                 err == ERR_DENIED ? AUDIT_REFUSED : AUDIT_FAILED, why);
+        link_say(a->link, why);
+    }
+    if (q->want_reply)
+        link_reply(a->link, q->request, err == OK, SLICE_NONE);
     asked_free(q);
+}
+
+/* ---- listeners of another connection of the same login ---- */
+
+void accept_listen_set_joiner(struct accept_listen *a, accept_listen_join *ask, void *owner)
+{
+    a->join = ask;
+    a->join_owner = owner;
+}
+
+size_t accept_listen_lend(struct accept_listen *a, struct slice address, uint16_t port, int *fds,
+                          size_t max)
+{
+    const struct served *f = find(a, false, address, port);
+    if (!f || listener_count(f->listener) > max || listener_share(f->listener) != 0)
+        return 0;
+    return listener_fds(f->listener, fds, max);
+}
+
+/* As for a listener of its own: at this port, or at one that the server chose. */
+static bool may_join(const struct policy *policy, const struct body_forward_join *b,
+                     struct policy_listen *what, bool *is_chosen, struct policy_refusal *refusal)
+{
+    *is_chosen = !policy_may_listen(policy, b->address, b->port, what, refusal);
+    if (!*is_chosen)
+        return true;
+    return policy_may_listen(policy, b->address, 0, what, refusal) &&
+           policy_may_keep(policy, b->address, (uint16_t)b->port, what, refusal);
+}
+
+static void on_join(struct accept_listen *a, const struct link_event *e)
+{
+    struct body_forward_join b;
+    struct policy_listen what;
+    struct policy_refusal refusal;
+    bool is_chosen;
+    if (body_forward_join_decode(e->body, &b) != OK) {
+        refuse(a, e, "malformed tcpip-forward-join@adit request");
+    } else if (!may_join(a->policy, &b, &what, &is_chosen, &refusal)) {
+        tell_log(a, false, b.address, b.port, AUDIT_REFUSED, refusal.text);
+        refuse(a, e, refusal.text);
+    } else if (find(a, false, b.address, b.port)) {
+        refuse(a, e, "this connection listens there already");
+    } else if (!a->join ||
+               !a->join(a->join_owner, ++a->last_tag, b.session_id, b.address, (uint16_t)b.port)) {
+        refuse(a, e, "nobody can be asked for another connection's listener now");
+    } else {
+        struct asked *q = asked_new(a, b.address, b.port, &what, e);
+        q->is_join = true;
+        q->is_chosen = is_chosen;
+    }
 }
 
 void accept_listen_lost(struct accept_listen *a)
@@ -531,10 +639,21 @@ static void cancel(struct accept_listen *a, const struct link_event *e, struct s
     changed(a);
 }
 
+/* One that is still waited for. */
+static void cancel_asked(struct accept_listen *a, const struct body_tcpip_forward *b)
+{
+    LIST_FOR (q, &a->asked, struct asked, link) {
+        if (q->port == b->port && slice_is(b->address, q->address))
+            q->is_cancelled = true;
+    }
+}
+
 static void on_cancel(struct accept_listen *a, const struct link_event *e)
 {
     struct body_tcpip_forward b;
     bool whole = body_tcpip_forward_decode(e->body, &b) == OK;
+    if (whole)
+        cancel_asked(a, &b);
     cancel(a, e, whole ? find(a, false, b.address, b.port) : NULL);
 }
 
@@ -553,6 +672,7 @@ bool accept_listen_request(struct accept_listen *a, const struct link_event *e)
     } rows[] = {
         {"tcpip-forward", on_forward},
         {"cancel-tcpip-forward", on_cancel},
+        {"tcpip-forward-join@adit", on_join},
         {"streamlocal-forward@openssh.com", on_forward_path},
         {"cancel-streamlocal-forward@openssh.com", on_cancel_path},
     };

@@ -34,10 +34,23 @@ void accept_listen_set_binder(struct accept_listen *a, accept_listen_ask *ask, v
 void accept_listen_bound(struct accept_listen *a, uint32_t tag, const int *fds, size_t count,
                          int error_number);
 
+/*
+ * "tcpip-forward-join@adit" (doc/PROTOCOL.md): a listener beside one that another connection of the
+ * same login has, known by that one's session identifier. Asked for it; the answer is
+ * accept_listen_bound, with descriptors for listener_new_beside. False: nobody can be asked.
+ */
+typedef bool accept_listen_join(void *owner, uint32_t tag, struct slice session_id,
+                                struct slice address, uint16_t port);
+void accept_listen_set_joiner(struct accept_listen *a, accept_listen_join *ask, void *owner);
+/* The other side of it: the descriptors of a listener that is here, which may be shared from now
+ * on; borrowed. 0: there is none like that. */
+size_t accept_listen_lend(struct accept_listen *a, struct slice address, uint16_t port, int *fds,
+                          size_t max);
+
 /* Who was asked is gone: what is out is refused. */
 void accept_listen_lost(struct accept_listen *a);
 
-/* True if it was one of the four requests: it is answered then. */
+/* True if it was one of the five requests: it is answered then. */
 bool accept_listen_request(struct accept_listen *a, const struct link_event *e) MUST_USE;
 
 /* After the policy has changed: forwards that it no longer permits end. */

@@ -59,6 +59,19 @@ bool bind_is_loopback(const struct listener *li)
     return true;
 }
 
+bool bind_is_within(const struct listener *li, const struct policy_listen *what)
+{
+    switch (what->bind) {
+    case POLICY_BIND_WILDCARD:
+        return true;
+    case POLICY_BIND_LOOPBACK:
+        return bind_is_loopback(li);
+    case POLICY_BIND_ADDRESS:
+        break;
+    }
+    return listener_count(li) == 1 && strcmp(listener_address(li, 0), what->address) == 0;
+}
+
 static bool is_wildcard_text(const char *address)
 {
     return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;

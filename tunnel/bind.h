@@ -16,6 +16,9 @@ enum err bind_listen(struct listener **out, struct loop *l, const struct policy_
                      int family, uint16_t port, listener_accepted *accepted, void *owner,
                      int *error_number) MUST_USE;
 
+/* True if no more can connect to li than to what the policy would bind. */
+bool bind_is_within(const struct listener *li, const struct policy_listen *what);
+
 /*
  * "127.0.0.1:4406 and [::1]:4406, this machine only"; "0.0.0.0:80, anyone who reaches this
  * machine". machine: how the reader calls the machine that listens: "this machine", "the server".

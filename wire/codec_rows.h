@@ -32,6 +32,7 @@ CODEC_STRUCT(body_info_request)
 CODEC_STRUCT(body_info_response)
 CODEC_STRUCT(msg_global_request)
 CODEC_STRUCT(body_tcpip_forward)
+CODEC_STRUCT(body_forward_join)
 CODEC_STRUCT(msg_channel_open)
 CODEC_STRUCT(body_tcpip_open)
 CODEC_STRUCT(msg_channel_open_confirmation)
@@ -281,7 +282,7 @@ static inline void tun_sample(struct writer *w)
 static inline void ext_info_sample(struct writer *w)
 {
     msg_ext_info_encode(w, &(struct msg_ext_info){true, slice_text("ssh-ed25519,rsa-sha2-256"),
-                                                  true, true, true, true});
+                                                  true, true, true, true, true});
 }
 
 static inline void ping_sample(struct writer *w)
@@ -395,6 +396,13 @@ static inline void request_success_sample(struct writer *w)
     msg_request_success_encode(w, slice_text("body"));
 }
 
+static inline void forward_join_sample(struct writer *w)
+{
+    body_forward_join_encode(
+        w, &(struct body_forward_join){slice_text("0123456789abcdef0123456789abcdef"),
+                                       slice_text("localhost"), 8080});
+}
+
 static inline void tcpip_forward_sample(struct writer *w)
 {
     body_tcpip_forward_encode(w, &(struct body_tcpip_forward){slice_text("localhost"), 8080});
@@ -484,6 +492,7 @@ static const struct codec codecs[] = {
     {"GLOBAL_REQUEST",    global_request_sample,     msg_global_request_recode,      1 + 4 + 13 + 1, 0},
     {"REQUEST_SUCCESS",   request_success_sample,    msg_request_success_recode,     1, 0},
     {"tcpip-forward",     tcpip_forward_sample,      body_tcpip_forward_recode,      0, 0},
+    {"tcpip-forward-join", forward_join_sample,      body_forward_join_recode,       0, 0},
     {"allocated port",    allocated_port_sample,     body_allocated_port_recode,     0, 0},
     {"CHANNEL_OPEN",      channel_open_sample,       msg_channel_open_recode,        1 + 4 + 12 + 12, 0},
     {"direct-tcpip",      tcpip_open_sample,         body_tcpip_open_recode,         0, 0},

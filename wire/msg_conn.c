@@ -64,6 +64,25 @@ void body_tcpip_forward_encode(struct writer *w, const struct body_tcpip_forward
     writer_u32(w, b->port);
 }
 
+enum err body_forward_join_decode(struct slice body, struct body_forward_join *b)
+{
+    struct reader r;
+    reader_init(&r, body);
+    b->session_id = reader_string_max(&r, SESSION_ID_MAX);
+    b->address = reader_text(&r, MSG_HOST_MAX);
+    b->port = read_port(&r);
+    if (reader_is_ok(&r) && (b->session_id.len < SESSION_ID_MIN || b->port == 0))
+        reader_fail(&r, ERR_FORMAT);
+    return reader_done(&r);
+}
+
+void body_forward_join_encode(struct writer *w, const struct body_forward_join *b)
+{
+    writer_string(w, b->session_id);
+    writer_string(w, b->address);
+    writer_u32(w, b->port);
+}
+
 enum err body_allocated_port_decode(struct slice body, uint32_t *port)
 {
     struct reader r;

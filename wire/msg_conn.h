@@ -32,6 +32,20 @@ struct body_tcpip_forward {
 };
 enum err body_tcpip_forward_decode(struct slice body, struct body_tcpip_forward *b) MUST_USE;
 void body_tcpip_forward_encode(struct writer *w, const struct body_tcpip_forward *b);
+/*
+ * "tcpip-forward-join@adit" (doc/PROTOCOL.md): the same pair, and the session identifier of the
+ * connection that it was asked for on. An identifier is the hash of an exchange: 20 to 64 bytes.
+ */
+#define SESSION_ID_MIN 20
+#define SESSION_ID_MAX 64
+struct body_forward_join {
+    struct slice session_id;
+    struct slice address;
+    uint32_t port; /* the real one; not 0 */
+};
+enum err body_forward_join_decode(struct slice body, struct body_forward_join *b) MUST_USE;
+void body_forward_join_encode(struct writer *w, const struct body_forward_join *b);
+
 enum err body_allocated_port_decode(struct slice body, uint32_t *port) MUST_USE;
 void body_allocated_port_encode(struct writer *w, uint32_t port);
 

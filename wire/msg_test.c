@@ -21,6 +21,7 @@ static void every_message_refuses_another_number(void **state)
         codecs[i].encode(&w);
         sample.data[sample.start] = SSH_MSG_IGNORE;
         bool has_number = codecs[i].recode != body_tcpip_forward_recode &&
+                          codecs[i].recode != body_forward_join_recode &&
                           codecs[i].recode != body_tcpip_open_recode &&
                           codecs[i].recode != body_allocated_port_recode &&
                           codecs[i].recode != body_info_request_recode &&
@@ -96,6 +97,31 @@ static void ports_beyond_65535_are_refused(void **state)
     }
 }
 
+/* What names a connection is the hash of an exchange, and a listener that is there has a port. */
+static void a_join_names_a_connection_and_a_real_port(void **state)
+{
+    (void)state;
+    static const char id[SESSION_ID_MAX + 1];
+    static const struct {
+        size_t id_len;
+        uint32_t port;
+        enum err err;
+    } rows[] = {{20, 1, OK},          {32, 65535, OK},       {64, 80, OK},
+                {19, 80, ERR_FORMAT}, {0, 80, ERR_FORMAT},   {65, 80, ERR_LIMIT},
+                {32, 0, ERR_FORMAT},  {32, 65536, ERR_LIMIT}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct body_forward_join join = {slice_of(id, rows[i].id_len), slice_text("h"),
+                                         rows[i].port};
+        struct buf out;
+        struct writer w;
+        buf_init(&out, 256);
+        writer_init(&w, &out);
+        body_forward_join_encode(&w, &join);
+        assert_int_equal(body_forward_join_decode(buf_slice(&out), &join), rows[i].err);
+        buf_done(&out);
+    }
+}
+
 /* A name with a NUL in it means one thing to C and another to its length. */
 static void nul_bytes_in_names_are_refused(void **state)
 {
@@ -126,6 +152,10 @@ static void nul_bytes_in_names_are_refused(void **state)
     struct body_tcpip_forward forward = {bad, 1};
     body_tcpip_forward_encode(&w, &forward);
     assert_int_equal(body_tcpip_forward_decode(buf_slice(&out), &forward), ERR_FORMAT);
+    buf_clear(&out);
+    struct body_forward_join join = {slice_text("0123456789abcdef0123"), bad, 1};
+    body_forward_join_encode(&w, &join);
+    assert_int_equal(body_forward_join_decode(buf_slice(&out), &join), ERR_FORMAT);
     buf_clear(&out);
     struct msg_channel_request request = {1, bad, true, SLICE_NONE};
     msg_channel_request_encode(&w, &request);
@@ -204,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_count_of_extensions_without_extensions_ends_at_once),
         cmocka_unit_test(unknown_extensions_are_passed_over),
         cmocka_unit_test(ports_beyond_65535_are_refused),
+        cmocka_unit_test(a_join_names_a_connection_and_a_real_port),
         cmocka_unit_test(nul_bytes_in_names_are_refused),
         cmocka_unit_test(long_names_are_refused),
         cmocka_unit_test(an_unknown_method_s_body_is_not_read),

@@ -243,6 +243,8 @@ enum err msg_ext_info_decode(struct slice payload, struct msg_ext_info *m)
             m->agent_forward = slice_is(value, "0");
         } else if (slice_is(name, "abort@adit")) {
             m->abort = slice_is(value, "0");
+        } else if (slice_is(name, "tcpip-forward-join@adit")) {
+            m->forward_join = slice_is(value, "0");
         }
     }
     enum err err = reader_done(&r);
@@ -263,6 +265,7 @@ void msg_ext_info_encode(struct writer *w, const struct msg_ext_info *m)
         {m->ping, "ping@openssh.com", slice_text("0")},
         {m->agent_forward, "agent-forward", slice_text("0")},
         {m->abort, "abort@adit", slice_text("0")},
+        {m->forward_join, "tcpip-forward-join@adit", slice_text("0")},
     };
     uint32_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

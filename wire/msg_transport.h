@@ -90,6 +90,7 @@ struct msg_ext_info {
     bool ping;                /* ping@openssh.com=0 */
     bool agent_forward;       /* agent-forward=0: draft-ietf-sshm-ssh-agent, not @openssh.com's */
     bool abort;               /* abort@adit=0: CHANNEL_REQUEST "abort@adit" is understood */
+    bool forward_join;        /* tcpip-forward-join@adit=0: that GLOBAL_REQUEST is understood */
 };
 enum err msg_ext_info_decode(struct slice payload, struct msg_ext_info *m) MUST_USE;
 void msg_ext_info_encode(struct writer *w, const struct msg_ext_info *m);
