@@ -83,8 +83,7 @@ void client_begun(struct client *c)
 static void on_forward_changed(void *owner, struct forward *f)
 {
     struct client *c = owner;
-    if (c->link)
-        links_look(c);
+    links_forward_changed(c, f);
     if (mux_master_forward_changed(c, f))
         return;
     if (f->state == FORWARD_REFUSED) {

@@ -222,6 +222,8 @@ static void on_link(void *owner, const struct link_event *e)
         on_down(x, e);
         break;
     case LINK_GLOBAL_REPLY:
+        forward_set_joined(&c->forwards, e);
+        break;
     case LINK_IDENT:
     case LINK_STRAY_LINE:
     case LINK_BANNER: /* it was shown once */
@@ -292,7 +294,7 @@ static void go_on(struct links *all)
 
 static bool may_spread(const struct forward *f)
 {
-    return !forward_spec_is_remote(&f->spec) && f->state == FORWARD_ACTIVE;
+    return forward_spec_is_remote(&f->spec) ? forward_may_join(f) : f->state == FORWARD_ACTIVE;
 }
 
 /* A command or a shell alone is one channel: nothing is dialled for it. */
@@ -318,9 +320,21 @@ static struct links *make(struct client *c)
     return all;
 }
 
+void links_forward_changed(struct client *c, const struct forward *f)
+{
+    bool is_up = forward_spec_is_remote(&f->spec) && f->state == FORWARD_ACTIVE;
+    char *listen CLEANUP(mem_cleanup) = forward_describe_listen(f);
+    if (is_up && wanted(c) > 1 && !forward_may_join(f))
+        log_verbose("remote %s stays on the first connection: %s", listen,
+                    f->spec.listen.path ? "sockets are not shared"
+                                        : "the server does not know tcpip-forward-join@adit");
+    links_look(c);
+}
+
 static bool may_be(const struct client *c)
 {
-    return wanted(c) > 1 && c->request->proxy_fd < 0 && !c->ending && link_is_up(c->link);
+    return wanted(c) > 1 && c->request->proxy_fd < 0 && !c->ending && c->link &&
+           link_is_up(c->link);
 }
 
 void links_look(struct client *c)

@@ -12,13 +12,15 @@
 #ifndef ADIT_CLIENT_LINKS_H
 #define ADIT_CLIENT_LINKS_H
 
-#include "tunnel/link.h"
+#include "tunnel/forward.h"
 
 struct client;
 struct links;
 
 /* The first link is up, or its forwards have changed: perhaps others are dialled now. */
 void links_look(struct client *c);
+/* A forward has changed: what it means for the links is told, and then looked at. */
+void links_forward_changed(struct client *c, const struct forward *f);
 /* A channel begins that may go over any of them. */
 void links_want(struct client *c);
 /* The run ends: each takes its leave, and none is dialled any more. */

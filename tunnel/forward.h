@@ -84,13 +84,18 @@ size_t forward_set_count(const struct forward_set *set, enum forward_state state
 
 /* LINK_GLOBAL_REPLY of the first link, with a cookie of ours: true if it was. */
 bool forward_set_reply(struct forward_set *set, const struct link_event *e);
+/* LINK_GLOBAL_REPLY of another link. */
+void forward_set_joined(struct forward_set *set, const struct link_event *e);
+/* Whether visitors of f may come over other links than the first. */
+bool forward_may_join(const struct forward *f);
 /* LINK_OPEN_REQUEST of type "forwarded-tcpip", on any of the links. */
 void forward_set_open(struct forward_set *set, struct link *l, const struct link_event *e);
 
 /* ---- several links to one server (forward_links.c) ---- */
 
 /*
- * Another link is up (ignored beyond FORWARD_LINKS_MAX): new channels may go over it.
+ * Another link is up (ignored beyond FORWARD_LINKS_MAX): new channels may go over it, and where its
+ * server knows tcpip-forward-join@adit (doc/PROTOCOL.md), visitors of remote ports, too.
  */
 void forward_set_add_link(struct forward_set *set, struct link *l);
 /* It is going; before it is freed. Harmless for one that was never added. */
@@ -112,6 +117,7 @@ void forward_local_start(struct forward *f);
 void forward_local_stop(struct forward *f);
 void forward_remote_start(struct forward *f);
 void forward_remote_cancel(struct forward *f);
+void forward_remote_join(struct forward *f, struct link *l); /* if it may */
 void forward_remote_reply(struct forward *f, bool success, struct slice body);
 void forward_remote_open(struct forward_set *set, struct link *l, const struct link_event *e);
 void forward_set_state(struct forward *f, enum forward_state state, const char *reason);

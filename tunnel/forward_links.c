@@ -1,4 +1,5 @@
 /* Several links of one set: which one carries the next channel. */
+#include "base/log.h"
 #include "tunnel/forward.h"
 
 #define NOT_THIS UINT32_MAX
@@ -34,8 +35,32 @@ struct link *forward_set_pick(struct forward_set *set)
 
 void forward_set_add_link(struct forward_set *set, struct link *l)
 {
-    if (set->other_count < ARRAY_LEN(set->others))
-        set->others[set->other_count++] = l;
+    if (set->other_count == ARRAY_LEN(set->others))
+        return;
+    set->others[set->other_count++] = l;
+    LIST_FOR (f, &set->forwards, struct forward, item)
+        forward_remote_join(f, l);
+}
+
+bool forward_may_join(const struct forward *f)
+{
+    const struct link *l = f->set->link;
+    return l && forward_spec_is_remote(&f->spec) && !f->spec.listen.path &&
+           f->state == FORWARD_ACTIVE &&
+           transport_peer_ext_info(link_transport(f->set->link))->forward_join;
+}
+
+void forward_set_joined(struct forward_set *set, const struct link_event *e)
+{
+    LIST_FOR (f, &set->forwards, struct forward, item) {
+        if (f->cookie != e->cookie || f->state != FORWARD_ACTIVE)
+            continue;
+        if (e->success)
+            log_verbose("remote port %u is shared by one more connection", f->port);
+        else
+            log_info("remote port %u: the server lets one of the connections not share it",
+                     f->port);
+    }
 }
 
 void forward_set_drop_link(struct forward_set *set, struct link *l)

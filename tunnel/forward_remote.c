@@ -22,8 +22,8 @@ static const char *wire_address(const struct forward *f)
 }
 
 /* To listen and not to have the same body (RFC 4254 7.1). */
-static void ask(const struct forward *f, const char *tcp, const char *streamlocal, uint16_t port,
-                bool want_reply)
+static void ask(const struct forward *f, struct link *l, const char *tcp, const char *streamlocal,
+                uint16_t port, bool want_reply)
 {
     struct buf body;
     struct writer w;
@@ -37,8 +37,7 @@ static void ask(const struct forward *f, const char *tcp, const char *streamloca
         body_tcpip_forward_encode(&w, &b);
     }
     CHECK(writer_done(&w) == OK);
-    link_global_request(f->set->link, path ? streamlocal : tcp, want_reply, buf_slice(&body),
-                        f->cookie);
+    link_global_request(l, path ? streamlocal : tcp, want_reply, buf_slice(&body), f->cookie);
     buf_done(&body);
 }
 
@@ -46,14 +45,44 @@ void forward_remote_start(struct forward *f)
 {
     f->cookie = f->set->next_cookie++;
     f->state = FORWARD_ASKED;
-    ask(f, "tcpip-forward", "streamlocal-forward@openssh.com", f->spec.listen.port, true);
+    ask(f, f->set->link, "tcpip-forward", "streamlocal-forward@openssh.com", f->spec.listen.port,
+        true);
+}
+
+static void cancel(const struct forward *f, struct link *l)
+{
+    ask(f, l, "cancel-tcpip-forward", "cancel-streamlocal-forward@openssh.com", f->port, false);
 }
 
 /* A port that the server chose is cancelled by the number that was told. */
 void forward_remote_cancel(struct forward *f)
 {
-    if (f->set->link)
-        ask(f, "cancel-tcpip-forward", "cancel-streamlocal-forward@openssh.com", f->port, false);
+    const struct forward_set *set = f->set;
+    if (!set->link)
+        return;
+    for (size_t i = 0; forward_may_join(f) && i < set->other_count; i++)
+        cancel(f, set->others[i]);
+    cancel(f, set->link);
+}
+
+/* The first link is named by what only its two ends know. */
+void forward_remote_join(struct forward *f, struct link *l)
+{
+    struct buf body;
+    struct writer w;
+    if (!forward_may_join(f))
+        return;
+    const struct body_forward_join b = {
+        .session_id = transport_session_id(link_transport(f->set->link)),
+        .address = slice_text(wire_address(f)),
+        .port = f->port,
+    };
+    buf_init(&body, 2048);
+    writer_init(&w, &body);
+    body_forward_join_encode(&w, &b);
+    CHECK(writer_done(&w) == OK);
+    link_global_request(l, "tcpip-forward-join@adit", true, buf_slice(&body), f->cookie);
+    buf_done(&body);
 }
 
 /*
@@ -100,6 +129,8 @@ void forward_remote_reply(struct forward *f, bool success, struct slice body)
     }
     tell_active(f);
     forward_set_state(f, FORWARD_ACTIVE, NULL);
+    for (size_t i = 0; i < f->set->other_count; i++)
+        forward_remote_join(f, f->set->others[i]);
 }
 
 /* ---- a visitor at the server ---- */

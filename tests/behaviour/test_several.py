@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from bed import (
-    ADIT, Relay, Server, ask, connect, free_port, listening, receive_exactly, seeded_bytes, until)
+    ADIT, USER, Relay, Server, ask, connect, free_port, listening, receive_exactly, seeded_bytes, until)
 from login_help import Account
 from prompt_help import Askpass
 
@@ -330,3 +330,204 @@ def test_one_accounts_connections_are_served_by_as_many_workers_as_there_are_cor
     assert streams and len(counts) == min(3, cores)
     if cores == 2:
         assert counts == [2, 4]  # one has two of the connections
+
+
+# ---- -R: visitors over all of them ----
+
+
+class Shared:
+    """adit as a master with three connections and one -R; what its -O conninfo says of them."""
+
+    def __init__(self, bed, server, *args, listen="", port=None, options=None):
+        self.bed, self.ctl = bed, str(bed.folder / "ctl")
+        self.port, self.echo = port or free_port(), bed.echo()
+        self.spec = "%s%d:127.0.0.1:%d" % (listen, self.port, self.echo.port)
+        self.words = (options or bed.client_options(server)) + ["-S", self.ctl]
+        self.end = [] if options else [bed.login(server)]
+        argv = [ADIT] + self.words + ["-M", "-N", "-v", *THREE, "-R", self.spec, *args]
+        self.adit = bed.run(argv + self.end)
+
+    def wait_shared(self, times=2):
+        self.adit.wait_line(r"remote port \d+ is shared by one more connection", count=times)
+        return self
+
+    def control(self, *words):
+        argv = [ADIT] + self.words + ["-O"] + list(words) + self.end
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=self.bed.env)
+
+    def loads(self):
+        """How many channels each connection has."""
+        return [int(n) for n in re.findall(r"connection \d of 3 tcp .*, (\d+) channels", self.control("conninfo").stdout)]
+
+    def visitors(self, count, port=None):
+        found = [connect(port or self.port) for _ in range(count)]
+        for s in found:
+            self.bed.at_end(s.close)
+            assert echoed(s, b"a visitor")
+        return found
+
+
+VISITORS = 64  # that one of three gets none: 3 * (2/3)**64, once in sixty thousand million
+
+
+@pytest.mark.parametrize("listen, gateway", [("", "no"), ("127.0.0.1:", "no"), ("*:", "clientspecified"), ("", "yes")])
+def test_visitors_come_over_all(bed, listen, gateway):
+    shared = Shared(bed, bed.aditd(GatewayPorts=gateway), listen=listen).wait_shared()
+    visitors = shared.visitors(VISITORS)
+    loads = shared.loads()
+    assert len(loads) == 3 and sum(loads) == VISITORS and min(loads) > 0
+    for s in visitors:
+        s.close()
+    assert shared.control("cancel", "-R", shared.spec).returncode == 0
+    until(lambda: not listening(shared.port), "no connection to listen any more")
+
+
+def test_a_port_that_the_server_chose_is_shared(bed):
+    server = bed.aditd()
+    shared = Shared(bed, server, "-R", "0:127.0.0.1:%d" % bed.echo().port).wait_shared(4)
+    chosen = int(shared.adit.wait_line(r"Allocated port (\d+)")[1])
+    shared.visitors(VISITORS, chosen)
+    assert min(shared.loads()) > 0
+
+
+def test_a_late_forward_is_shared_and_an_end_frees_the_port(bed):
+    shared = Shared(bed, bed.aditd()).wait_shared()
+    late = free_port()
+    assert shared.control("forward", "-R", "%d:127.0.0.1:%d" % (late, shared.echo.port)).returncode == 0
+    shared.wait_shared(4)
+    shared.visitors(VISITORS, late)
+    assert min(shared.loads()) > 0
+    shared.adit.signal(signal.SIGTERM)
+    assert shared.adit.wait() == 0
+    until(lambda: not listening(late) and not listening(shared.port), "the ports to be free")
+
+
+def test_one_that_was_lost_shares_again(bed):
+    server = bed.aditd()
+    wires = Wires(server.port, ())
+    bed.at_end(wires.close)
+    shared = Shared(bed, Server(server.process, wires.port, server.host_kind, server.name)).wait_shared()
+    wires.cut_one(1)
+    shared.adit.wait_line("Connection 2 of 3 to .* was lost")
+    until(lambda: len(listening(shared.port)) > 0 and server.log.count("Connection closed by") + server.log.count("Disconnect") > 0, lambda: server.log)
+    shared.visitors(8)  # over those that are left
+    shared.wait_shared(3)
+    shared.visitors(VISITORS)
+    assert min(shared.loads()) > 0
+
+
+def test_a_new_supervisor_knows_what_may_be_shared(bed):
+    server = bed.aditd()
+    wires = Wires(server.port, ())
+    bed.at_end(wires.close)
+    shared = Shared(bed, Server(server.process, wires.port, server.host_kind, server.name)).wait_shared()
+    config = server.process.argv[server.process.argv.index("-f") + 1]
+    server.process.signal(signal.SIGKILL)
+    server.process.popen.wait(10)
+    heir = bed.run([server.process.argv[0], "-D", "-e", "-f", config], name="aditd", start_new_session=True)
+    heir.wait_line("Server listening")
+    wires.cut_one(2)
+    shared.wait_shared(3)
+    shared.visitors(VISITORS)
+    assert min(shared.loads()) > 0
+
+
+def test_a_port_below_1024_is_shared_where_permitlisten_names_it(bed):
+    account = Account(bed)
+    account.authorize(open(bed.keys.user() + ".pub").read())
+    port = free_privileged()
+    server = bed.aditd(AuthorizedKeysFile=".ssh/authorized_keys", PermitListen=port)
+    options = bed.client_options(server) + ["-l", account.name, "127.0.0.1"]
+    shared = Shared(bed, server, port=port, options=options)
+    shared.words, shared.end = options[:-1] + ["-S", shared.ctl], ["127.0.0.1"]
+    shared.wait_shared().visitors(VISITORS)
+    assert min(shared.loads()) > 0
+
+
+def free_privileged():
+    for port in range(1023, 600, -1):
+        if not listening(port):
+            return port
+    pytest.skip("no free port below 1024")
+
+
+def test_sockets_stay_on_the_first(bed):
+    path = str(bed.folder / "remote.sock")
+    adit = bed.adit(bed.aditd(), "-v", *THREE, "-R", "%s:127.0.0.1:%d" % (path, bed.echo().port))
+    adit.wait_line("remote socket %s stays on the first connection: sockets are not shared" % path)
+    assert "Connection 2 of 3" not in adit.err  # there is nothing that could go over it
+
+
+# ---- tcpip-forward-join@adit, word by word ----
+
+
+@pytest.fixture
+def stranger(bed):
+    """A client that says what it is told; its connections."""
+    paramiko = pytest.importorskip("paramiko")
+
+    def start(server, kind="ed25519"):
+        t = paramiko.Transport(connect(server.port))
+        bed.at_end(t.close)
+        read = {"ed25519": paramiko.Ed25519Key, "ecdsa256": paramiko.ECDSAKey}[kind]
+        t.connect(username=USER, pkey=read.from_private_key_file(bed.keys.user(kind)))
+        return t
+
+    return start
+
+
+def listen_at(t, port, address="127.0.0.1"):
+    return t.global_request("tcpip-forward", (address, port)) is not None
+
+
+def join(t, session_id, port, address="127.0.0.1"):
+    return t.global_request("tcpip-forward-join@adit", (session_id, address, port)) is not None
+
+
+def test_only_the_same_login_with_the_right_identifier_joins(bed, stranger):
+    server, port = bed.aditd(), free_port()
+    first, second, other = stranger(server), stranger(server), stranger(server, "ecdsa256")
+    assert not join(second, first.session_id, port)  # nobody listens there
+    assert listen_at(first, port)
+    assert not join(other, first.session_id, port)  # another key
+    assert not join(second, second.session_id, port)
+    assert not join(second, bytes(32), port)
+    assert not join(second, first.session_id[:31], port)
+    assert not join(second, first.session_id, port, "localhost")  # asked for as 127.0.0.1
+    assert not join(second, first.session_id, 0)
+    assert not join(second, b"", port) and not join(second, bytes(65), port)
+    assert not listen_at(second, port)
+    assert join(second, first.session_id, port)
+    assert not join(second, first.session_id, port)  # it has it already
+    assert not listen_at(other, port) and not listen_at(second, port)  # shared, and still taken
+    assert "no other connection of this login has it" in server.log
+    first.close()
+    until(lambda: "Disconnected" in server.log or "Connection closed" in server.log, lambda: server.log)
+    assert listening(port)  # the second's own
+    second.close()
+    until(lambda: not listening(port), "the port to be free")
+
+
+def test_a_join_is_asked_about_as_a_listener_of_its_own(bed, stranger):
+    port, forbidden = free_port(), free_port()
+    server = bed.aditd(PermitListen=port)
+    first, second = stranger(server), stranger(server)
+    assert listen_at(first, port) and not listen_at(first, forbidden)
+    assert not join(second, first.session_id, forbidden)
+    assert join(second, first.session_id, port)
+    bed.write(os.path.basename(server.process.argv[server.process.argv.index("-f") + 1]),
+              open(server.process.argv[server.process.argv.index("-f") + 1]).read().replace("PermitListen %d" % port, "PermitListen none"))
+    server.process.signal(signal.SIGHUP)
+    until(lambda: not listening(port), "both to end")
+
+
+def test_a_cancelled_join_leaves_nothing(bed, stranger):
+    server, port = bed.aditd(), free_port()
+    first, second = stranger(server), stranger(server)
+    assert listen_at(first, port)
+    for _ in range(20):  # one behind the other, without waiting for an answer
+        second.global_request("tcpip-forward-join@adit", (first.session_id, "127.0.0.1", port), wait=False)
+        second.global_request("cancel-tcpip-forward", ("127.0.0.1", port), wait=False)
+    assert second.global_request("cancel-tcpip-forward", ("127.0.0.1", port)) is None  # answered behind them all
+    assert first.global_request("cancel-tcpip-forward", ("127.0.0.1", port)) is not None
+    assert not listening(port)
