@@ -365,12 +365,7 @@ struct link *client_new_link(struct client *c, int read_fd, int write_fd, link_o
     return link_new(&config, s);
 }
 
-void client_start_link(struct client *c, int read_fd, int write_fd)
-{
-    log_debug("Local version string %s", c->transport.ident);
-    c->link = client_new_link(c, read_fd, write_fd, on_link, c);
-}
-
+/* Enough to dial: no key, no peer. */
 static void client_setup(struct client *c)
 {
     const struct client_options *o = c->options;
@@ -386,6 +381,11 @@ static void client_setup(struct client *c)
     c->forwards.bind_unlink = o->stream_local_bind_unlink;
     c->forwards.family = way_family(o);
     add_forwards(c);
+}
+
+static void setup_transport(struct client *c)
+{
+    const struct client_options *o = c->options;
     struct trust_request question = trust_question(c);
     c->host_key_algorithms = trust_order_algorithms(&question, o->host_key_algorithms);
     c->ident =
@@ -406,8 +406,40 @@ static void client_setup(struct client *c)
     };
 }
 
+/* libcrypto takes longer to get ready than a server nearby to answer: that one is called first. */
+static void prepare(void *owner)
+{
+    struct client *c = owner;
+    if (c->crypto || c->ending)
+        return;
+    c->crypto = crypto_new();
+    if (!c->crypto) {
+        log_fatal("libcrypto lacks an algorithm that adit needs (OpenSSL 3.0 or newer has all)");
+        client_finish(c, EXIT_FAILED);
+        return;
+    }
+    c->rng = rng_new();
+    if (c->request->proxy_fd < 0)
+        login_init(c);
+    setup_transport(c);
+}
+
+void client_start_link(struct client *c, int read_fd, int write_fd)
+{
+    prepare(c); /* a proxy is there before the loop runs */
+    if (!c->crypto) {
+        close(read_fd);
+        if (write_fd != read_fd)
+            close(write_fd);
+        return;
+    }
+    log_debug("Local version string %s", c->transport.ident);
+    c->link = client_new_link(c, read_fd, write_fd, on_link, c);
+}
+
 static void client_teardown(struct client *c)
 {
+    loop_turn_cancel(&c->prepare);
     reach_done(c);
     tun_done(c);
     mux_master_done(c);
@@ -434,6 +466,9 @@ static void client_teardown(struct client *c)
 static void start_bare_link(struct client *c)
 {
     int fd = c->request->proxy_fd;
+    prepare(c);
+    if (!c->crypto)
+        return;
     struct link_config config = {
         .loop = c->loop,
         .transport = &c->transport,
@@ -449,14 +484,7 @@ static void start_bare_link(struct client *c)
 int client_run(const struct client_request *request)
 {
     struct client c = {.request = request, .options = request->options, .status = EXIT_FAILED};
-    c.crypto = crypto_new();
-    if (!c.crypto) {
-        log_fatal("libcrypto lacks an algorithm that adit needs (OpenSSL 3.0 or newer has all)");
-        return EXIT_FAILED;
-    }
-    c.rng = rng_new();
-    if (request->proxy_fd < 0)
-        login_init(&c);
+    c.prepare = (struct loop_turn){.callback = prepare, .owner = &c};
     if (own_session_init(&c) != OK)
         c.ending = true;
     client_setup(&c);
@@ -465,6 +493,7 @@ int client_run(const struct client_request *request)
         start_bare_link(&c);
     else if (!c.ending)
         reach_begin(&c);
+    loop_turn_request(c.loop, &c.prepare); /* behind the dial's own */
     if (!c.ending || c.link) {
         loop_run(c.loop);
     }

@@ -28,9 +28,10 @@ struct client {
     struct loop_signal *signals[CLIENT_SIGNALS];
     struct loop_timer *connect_timer, *retry_timer;
     struct way way;
-    struct link *link;   /* the first, whose life is the run's */
-    struct links *links; /* the others (AditConnections); NULL: none is wanted */
-    char *address;       /* of the server, numeric; NULL through a proxy */
+    struct loop_turn prepare; /* crypto and all that needs it, once the dial is on its way */
+    struct link *link;        /* the first, whose life is the run's */
+    struct links *links;      /* the others (AditConnections); NULL: none is wanted */
+    char *address;            /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
     char *host_key_algorithms;            /* known types first */
     struct host_keys_update *keys_update; /* NULL: the server told nothing yet */
@@ -92,7 +93,7 @@ void reach_arrived(struct client *c);
 
 /* ---- login.c ---- */
 
-void login_init(struct client *c); /* reads the keys, before the loop exists */
+void login_init(struct client *c); /* reads the keys, before there is a link */
 void login_done(struct client *c);
 void login_start(struct client *c); /* the link is secured */
 void login_event(struct client *c, const struct auth_client_event *e);
