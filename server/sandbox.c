@@ -350,6 +350,9 @@ static struct sandbox *read_program(scmp_filter_ctx filter, enum sandbox_profile
     return s;
 }
 
+/* As a tree of comparisons: the kernel asks a filter about every number when it is loaded. */
+#define AS_TREE 2
+
 struct sandbox *sandbox_prepare(enum sandbox_profile profile)
 {
     struct sandbox *s = NULL;
@@ -357,6 +360,7 @@ struct sandbox *sandbox_prepare(enum sandbox_profile profile)
     scmp_filter_ctx filter = seccomp_init(other_calls());
     /* Another architecture's numbers (x32's, too) mean other calls. */
     if (filter && seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
+        seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, AS_TREE) == 0 &&
         add_rules(filter, profile))
         s = read_program(filter, profile);
     seccomp_release(filter);

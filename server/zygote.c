@@ -46,6 +46,17 @@ static bool is_ours(const struct zygote *z, uint32_t pid)
     return false;
 }
 
+/* A sanitizer's report of leaks and a coverage's counts come with the exit handlers; else there is
+ * nothing behind them but the code of every library, page by page. */
+static NORETURN void leave(int status)
+{
+#ifdef ADIT_EXIT_HANDLERS
+    exit(status);
+#else
+    _exit(status);
+#endif
+}
+
 static NORETURN void become_child(struct zygote *z, int fd)
 {
     sigset_t none;
@@ -54,8 +65,7 @@ static NORETURN void become_child(struct zygote *z, int fd)
     close(z->signal_fd);
     close(ROLE_IPC_FD);
     mem_free(z->pids);
-    /* exit, not _exit: a sanitizer's report of leaks comes there. Nothing else is registered. */
-    exit(z->child(z->owner, fd));
+    leave(z->child(z->owner, fd));
 }
 
 static enum err fork_child(struct zygote *z, const struct role_msg *m, int fd)
