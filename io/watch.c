@@ -22,17 +22,19 @@ static void start(struct loop_watch *w);
 static void ready(uv_poll_t *handle, int status, int events)
 {
     struct loop_watch *w = handle->data;
-    unsigned what = w->wanted;
+    unsigned wanted = w->wanted;
+    unsigned what = wanted;
     if (status == 0)
         what = (events & UV_READABLE ? WATCH_READ : 0u) | (events & UV_WRITABLE ? WATCH_WRITE : 0u);
     if (!uv_is_active((uv_handle_t *)handle))
         w->polled = 0;
-    if (what & w->wanted)
-        w->callback(w->owner, what & w->wanted);
+    if (what & wanted)
+        w->callback(w->owner, what & wanted);
     /* The memory is there until the close callback, even if the owner closed the watch. */
     if (uv_is_closing((uv_handle_t *)handle))
         return;
-    if (what & ~w->wanted || w->wanted & ~w->polled)
+    /* What came though nobody wanted it would come again at once. */
+    if (what & ~wanted & ~w->wanted || w->wanted & ~w->polled)
         start(w);
 }
 

@@ -47,6 +47,7 @@ struct link {
     bool is_fresh; /* adopted, and not gone up yet */
     bool blocked;  /* the socket did not take all: nothing more is sealed until it has */
     bool serving;  /* inside the drain of events */
+    bool giving;   /* turns: what is sealed now is written behind them */
     bool asking;   /* an authentication question is out: nothing more is fed */
     bool leaving;  /* link_disconnect: send what is queued, then go */
     bool dead, said_down;
@@ -427,7 +428,7 @@ bool link_has_room(struct channel_user *u)
 
 void link_touch(struct link *l)
 {
-    if (!l->said_down)
+    if (!l->said_down && !l->giving)
         loop_turn_request(l->loop, &l->turn);
 }
 
@@ -467,6 +468,7 @@ static void give_turns(struct link *l)
     uint64_t sent = conn_data_out(l->conn);
     uint64_t end = sent + TURN_BATCHES * l->batch;
     unsigned in_vain = 0; /* turns in a row that sent nothing */
+    l->giving = true;
     while (may_seal(l) && sent < end && in_vain <= l->schedule.ready) {
         struct schedule_item *item = schedule_next(&l->schedule, quantum(l));
         if (!item)
@@ -479,6 +481,7 @@ static void give_turns(struct link *l)
         if (transport_output(l->transport).len >= l->batch)
             (void)write_output(l);
     }
+    l->giving = false;
 }
 
 static bool nothing_queued(struct link *l)
