@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "io/address.h"
+
 #define ADDRESSES_MAX 8
 
 static bool add(struct socket_address *list, size_t *count, int family, const char *v4,
@@ -59,6 +61,17 @@ bool bind_is_loopback(const struct listener *li)
     return true;
 }
 
+/* In whatever way an address is written. */
+static bool is_address(const char *bound, const char *asked)
+{
+    struct socket_address to;
+    char text[ADDRESS_TEXT_MAX];
+    if (socket_address_parse(asked, &to) != OK)
+        return false;
+    address_text(&to.sa, text);
+    return strcmp(bound, text) == 0;
+}
+
 bool bind_is_within(const struct listener *li, const struct policy_listen *what)
 {
     switch (what->bind) {
@@ -69,7 +82,7 @@ bool bind_is_within(const struct listener *li, const struct policy_listen *what)
     case POLICY_BIND_ADDRESS:
         break;
     }
-    return listener_count(li) == 1 && strcmp(listener_address(li, 0), what->address) == 0;
+    return listener_count(li) == 1 && is_address(listener_address(li, 0), what->address);
 }
 
 static bool is_wildcard_text(const char *address)

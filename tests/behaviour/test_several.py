@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from bed import (
-    ADIT, USER, Relay, Server, ask, connect, free_port, listening, receive_exactly, seeded_bytes, until)
+    ADIT, USER, Relay, Server, ask, connect, free_port, listening, receive_exactly, seeded_bytes, state_of, until)
 from login_help import Account
 from prompt_help import Askpass
 
@@ -196,16 +196,19 @@ def test_another_host_key_is_refused_and_learns_nothing(bed, tunnel):
     assert t.wires.came == 2 and "of 3 to 127.0.0.1 is up" not in t.adit.err
 
 
-def test_a_password_is_asked_for_once(bed):
+@pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
+def test_a_password_is_asked_for_once(bed, method):
     account = Account(bed, password=PASSWORD)
-    server = bed.aditd(PasswordAuthentication="yes", KbdInteractiveAuthentication="no")
+    is_plain = method == "password"
+    options = {"PasswordAuthentication": "yes" if is_plain else "no", "KbdInteractiveAuthentication": "no" if is_plain else "yes"}
+    server = bed.sshd(UsePAM="yes", **options)
     askpass = Askpass(bed, "wrong", PASSWORD)
     port = free_port()
     argv = [ADIT, "-F", "none", "-p", server.port, "-v", "-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port)]
     argv += ["-o", "UserKnownHostsFile=" + bed.known_hosts(server), "-o", "GlobalKnownHostsFile=none", *THREE]
     adit = bed.run(argv + ["%s@127.0.0.1" % account.name], env=askpass.env, start_new_session=True)
     adit.wait_line("Connection 3 of 3 to .* is up")
-    assert len(askpass.asked) == 2 and server.log.count("Accepted password") == 3
+    assert len(askpass.asked) == 2 and server.log.count("Accepted " + method) == 3
     assert ask(port) == b"hello"
 
 
@@ -219,14 +222,37 @@ def test_where_a_person_would_be_asked_it_goes_on_with_fewer(bed, tunnel):
     assert t.wires.came == 3
 
 
-def test_an_agent_signs_for_each(bed, tunnel):
-    path = str(bed.folder / "agent")
-    agent = bed.run(["ssh-agent", "-D", "-a", path])
+def test_an_agent_signs_for_each_and_is_told_of_each(bed):
+    """The key is for this host alone: the agent signs only over a connection that was bound to the
+    very session that the signature is for."""
+    path, server, port = str(bed.folder / "agent"), bed.aditd(), free_port()
+    bed.run(["ssh-agent", "-D", "-a", path])
     until(lambda: os.path.exists(path), "the agent")
-    bed.env["SSH_AUTH_SOCK"] = path
-    subprocess.run(["ssh-add", "-q", bed.keys.user()], check=True, env=bed.env)
-    t = tunnel("-o", "IdentityFile=" + bed.keys.user() + ".pub", user_kind="ecdsa256").wait_up()
-    assert t.server.log.count("Accepted publickey") == 3 and agent.is_alive()
+    env = dict(bed.env, SSH_AUTH_SOCK=path)
+    known = bed.write("agents_known", "server " + bed.keys.public("host", server.host_kind) + "\n")
+    subprocess.run(["ssh-add", "-q", "-H", known, "-h", "server", bed.keys.user()], check=True, env=env)
+    argv = [ADIT, "-F", "none", "-p", server.port, "-v", "-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port)]
+    argv += ["-o", "UserKnownHostsFile=" + bed.known_hosts(server), "-o", "GlobalKnownHostsFile=none", *THREE]
+    adit = bed.run(argv + [bed.login(server)], env=env)
+    adit.wait_line("Connection 3 of 3 to .* is up")
+    assert server.log.count("Accepted publickey") == 3 and adit.err.count("agent: session bound") == 1
+
+
+def test_an_agent_that_asks_its_owner_is_not_waited_for_long(bed):
+    path, server, port = str(bed.folder / "agent"), bed.aditd(), free_port()
+    asked = bed.folder / "asked"
+    once = bed.write("confirm", "#!/bin/sh\necho $$ >> %s\n[ $(wc -l < %s) = 1 ] && exit 0\nexec sleep 30\n" % (asked, asked), 0o700)
+    agent_env = dict(bed.env, SSH_ASKPASS=once, SSH_ASKPASS_REQUIRE="force", DISPLAY=":9")
+    bed.run(["ssh-agent", "-D", "-a", path], env=agent_env)
+    until(lambda: os.path.exists(path), "the agent")
+    env = dict(bed.env, SSH_AUTH_SOCK=path)
+    subprocess.run(["ssh-add", "-q", "-c", bed.keys.user()], check=True, env=env)
+    argv = [ADIT, "-F", "none", "-p", server.port, "-v", "-N", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port)]
+    argv += ["-o", "UserKnownHostsFile=" + bed.known_hosts(server), "-o", "GlobalKnownHostsFile=none", *THREE]
+    adit = bed.run(argv + [bed.login(server)], env=env)
+    adit.wait_line("Connection 2 of 3 to .*: the server wants a login that a person has to answer .*; no more are made, the tunnel goes on with 1.", 15)
+    os.kill(int(asked.read_text().split()[1]), signal.SIGKILL)
+    assert "the agent did not answer" in adit.err and ask(port) == b"hello"
 
 
 def test_one_that_is_turned_away_is_tried_again_and_told_once(bed, tunnel):
@@ -237,6 +263,66 @@ def test_one_that_is_turned_away_is_tried_again_and_told_once(bed, tunnel):
     quiet = tunnel(server=server, ports=[server.port, 0, 0], level="-T")
     until(lambda: quiet.wires.came == 5, "the tries")
     assert quiet.adit.err.count("did not come about") == 1
+
+
+PASSER = """import array, socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+out = socket.socket(fileno=1)
+out.sendmsg([b"\\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+"""
+RELAY = """import os, socket, sys, threading
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def up():
+    while piece := os.read(0, 65536):
+        s.sendall(piece)
+    s.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while piece := s.recv(65536):
+    os.write(1, piece)
+"""
+
+
+@pytest.mark.parametrize("way", ["command", "descriptor"])
+def test_each_has_a_proxy_of_its_own(bed, way):
+    server, port = bed.aditd(), free_port()
+    runs = bed.folder / "runs"
+    program = bed.write("proxy.py", RELAY if way == "command" else PASSER)
+    script = bed.write("proxy", "#!/bin/sh\necho $$ >> %s\nexec /usr/bin/python3 %s $1\n" % (runs, program), 0o700)
+    options = ["-o", "ProxyUseFdpass=%s" % ("yes" if way == "descriptor" else "no"), "-o", "ProxyCommand=%s %%p" % script]
+    adit = bed.adit(server, "-v", *THREE, *options, "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port))
+    adit.wait_line("Connection 3 of 3 to .* is up")
+    pids = [int(line) for line in runs.read_text().split()]
+    assert len(pids) == 3 and [ask(port) for _ in range(3)] == [b"hello"] * 3
+    if way == "command":
+        os.kill(pids[1], signal.SIGKILL)
+        adit.wait_line("Connection 2 of 3 to .* was lost")
+        adit.wait_line("Connection 2 of 3 to .* is up", count=2)
+    adit.signal(signal.SIGTERM)
+    assert adit.wait() == 0
+    until(lambda: all(state_of(int(line)) in (None, "Z") for line in runs.read_text().split()), "the proxies to end")
+
+
+def test_hops_ask_nobody_again(bed):
+    account = Account(bed, password=PASSWORD)
+    bastion, server = bed.aditd(PasswordAuthentication="yes", KbdInteractiveAuthentication="no"), bed.aditd()
+    askpass, port = Askpass(bed, PASSWORD, PASSWORD), free_port()
+    text = "Host bastion\n HostName 127.0.0.1\n Port %d\n User %s\n IdentityFile none\n" % (bastion.port, account.name)
+    text += "Host server\n HostName 127.0.0.1\n Port %d\n User %s\n IdentityFile %s\n" % (server.port, USER, bed.keys.user())
+    text += "Host *\n UserKnownHostsFile %s\n GlobalKnownHostsFile none\n" % bed.known_hosts(bastion, server)
+    argv = [ADIT, "-F", bed.write("conf", text), "-N", "-v", *THREE, "-J", "bastion", "-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port), "server"]
+    adit = bed.run(argv, env=askpass.env, start_new_session=True)
+    adit.wait_line("Connection 2 of 3 to .* did not come about", count=2)
+    assert len(askpass.asked) == 1 and ask(port) == b"hello"
+
+
+def test_hops_of_each_are_run_anew(bed):
+    bastion, server, port = bed.aditd(), bed.aditd(), free_port()
+    text = "Host *\n User %s\n IdentityFile %s\n HostName 127.0.0.1\n UserKnownHostsFile %s\n GlobalKnownHostsFile none\n" % (
+        USER, bed.keys.user(), bed.known_hosts(bastion, server))
+    argv = [ADIT, "-F", bed.write("conf", text), "-N", "-v", *THREE, "-p", server.port, "-J", "bastion:%d" % bastion.port]
+    adit = bed.run(argv + ["-L", "127.0.0.1:%d:127.0.0.1:%d" % (port, bed.echo().port), "server"])
+    adit.wait_line("Connection 3 of 3 to .* is up")
+    assert bastion.log.count("Accepted") == 3 == server.log.count("Accepted") and ask(port) == b"hello"
 
 
 def test_a_command_alone_dials_once(bed):
@@ -370,7 +456,8 @@ class Shared:
 VISITORS = 64  # that one of three gets none: 3 * (2/3)**64, once in sixty thousand million
 
 
-@pytest.mark.parametrize("listen, gateway", [("", "no"), ("127.0.0.1:", "no"), ("*:", "clientspecified"), ("", "yes")])
+@pytest.mark.parametrize("listen, gateway", [
+    ("", "no"), ("127.0.0.1:", "no"), ("*:", "clientspecified"), ("", "yes"), ("0.0.0.0:", "clientspecified"), ("127.0.0.1:", "yes")])
 def test_visitors_come_over_all(bed, listen, gateway):
     shared = Shared(bed, bed.aditd(GatewayPorts=gateway), listen=listen).wait_shared()
     visitors = shared.visitors(VISITORS)
