@@ -14,6 +14,11 @@ struct crypto; /* every libcrypto algorithm this house uses, fetched once */
  * tables below name is missing. Draws one byte of randomness, so that a sandbox may close after.
  */
 struct crypto *crypto_new(void) MUST_USE;
+/*
+ * The same where name services or PAM may bring libraries that use libcrypto in their own way: what
+ * it knows algorithms by from before OpenSSL 3.0 is left to be filled.
+ */
+struct crypto *crypto_new_beside_others(void) MUST_USE;
 void crypto_free(struct crypto *c);
 
 enum digest_kind { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512, DIGEST_MD5 };

@@ -363,6 +363,26 @@ static int passphrase_give(char *room, int size, int for_writing, void *question
     return (int)q->passphrase.len;
 }
 
+/* "DEK-Info" of the old form names its cipher (RFC 1421 4.6.1.3), and libcrypto looks it up among
+ * the names that crypto_new keeps from being filled. */
+static void add_pem_ciphers(void)
+{
+    EVP_add_cipher(EVP_des_ede3_cbc());
+    EVP_add_cipher(EVP_aes_128_cbc());
+    EVP_add_cipher(EVP_aes_192_cbc());
+    EVP_add_cipher(EVP_aes_256_cbc());
+#ifndef OPENSSL_NO_CAMELLIA
+    EVP_add_cipher(EVP_camellia_128_cbc());
+    EVP_add_cipher(EVP_camellia_192_cbc());
+    EVP_add_cipher(EVP_camellia_256_cbc());
+#endif
+#ifndef OPENSSL_NO_ARIA
+    EVP_add_cipher(EVP_aria_128_cbc());
+    EVP_add_cipher(EVP_aria_192_cbc());
+    EVP_add_cipher(EVP_aria_256_cbc());
+#endif
+}
+
 static enum err pem_parse(struct privkey **out, char **comment, const struct crypto *c,
                           struct slice text, struct slice passphrase)
 {
@@ -371,6 +391,7 @@ static enum err pem_parse(struct privkey **out, char **comment, const struct cry
         TRY(pem_cost_check(text));
     BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
     CHECK(bio);
+    add_pem_ciphers();
     EVP_PKEY *pkey = PEM_read_bio_PrivateKey_ex(bio, NULL, passphrase_give, &question, NULL, NULL);
     BIO_free(bio);
     if (!pkey && question.was_asked)

@@ -529,6 +529,87 @@ static void every_cipher_of_ssh_keygen_is_read_with_the_passphrase(void **state)
     }
 }
 
+/* One key, in the forms that openssl writes. */
+static const char *const other_ciphers[] = {
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: DES-EDE3-CBC,42C737F48D11785F\n"
+    "\n"
+    "z8TbA2TVTBODFRcsDSsd0O2qQ2VOUsKZ8o3kvKvQVBgAdbcyO3OKtyBFhvQ4b9zO\n"
+    "oPqiE5b0jv+1eUMALXo07toBCRZ2mBJmS2UoAwY9Z9ChfbqzzdkKW9CX81CtoN+G\n"
+    "ja+U2aghlq3VWq41i+CSqI+OjaseUsytsvZxfVrd8QU=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: AES-192-CBC,0DD961D5E68A3777386D10524A223E43\n"
+    "\n"
+    "wI9oPU79sS1CkYajbH+StfLrXNLrgmqSwevHi/93POwFsg9sEZ0I3qUqO0hiqqR7\n"
+    "OC6YyEgehtxfhHa6nOaXxMRB15Q3TZOjmH3kUsfwCiOzqNoIub6rZC8SO+RaruUH\n"
+    "rh+vevvUmMMR498r4zcvtdvEqrySCmD+Bjsd1QgVv1s=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: AES-256-CBC,CCB60EB198CAF50EFFF7F4E76E912794\n"
+    "\n"
+    "PeDyAdL9YItQjeFcSqOVfhOpw/jj3NKqKZTW/K2mnPVRygK4LfWL7DE8++Eatgb6\n"
+    "nOfJn47T/sLAQWNz2loZ5Bte/ZWISLrLfWT1e3yfw6zQwYAMU1hWurluujIBwt+8\n"
+    "U5ZzvbtqvvHus6yEH95F83Jo+iS3pciOG7EpFrbTD5I=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: CAMELLIA-128-CBC,6F5566ABC8508B6AD15CBBDDAFAE779E\n"
+    "\n"
+    "Lot7jQ7KbM5HPAgsqBCm/boGKDuOCmMU+zzLFou86FEfUXTrU4RSI3/YoCHbi3PZ\n"
+    "GtM54UVrdfD+kihxwhm2iaLJsEj2EfpSvWsU8g4bvmLp6Ei1Q+YacwLFBWhz5gwr\n"
+    "jVzyLKinC8YUTB+HEKyuKELJyzSf7tvTTiOHu/eRDTY=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: CAMELLIA-256-CBC,67311E7A15989B5C7E1E4D5B3292E0B3\n"
+    "\n"
+    "WeJCDk58hxemjavEQ48J36fLIpcwx0Aa3yEIGcCpLCVD3er8suOZ/vPxPhOh+ssV\n"
+    "LsgNb2WOFihIPoWbBIABIs9UYPtRZdT6pfHbHuQnYubQXv9e/jB0WnKwIg5waVL7\n"
+    "2eA4DcHhbm0UlnvH6x2hkIHNGcN4m8ETqUX+ry4nFAs=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: ARIA-128-CBC,D853345122EA93963B0A64EBD05152B6\n"
+    "\n"
+    "qMCSYWh6PyqtMnB5DbW0GXBEyB2fLzcthXqYB0iNiY+vY3Kv84mqFICJugGnz3JD\n"
+    "bMj8SOnmQcyGepT35vc92Fw5B92K9ITF+m/hWLO+iwuemTnLPwyR3UXYaj2jg1xO\n"
+    "t6n131SXJP59+vcfTCAk5IXw5zMm8ey03t3ZxXRNnlQ=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: ARIA-256-CBC,12A0310DAE51842DAF2738C10DF40497\n"
+    "\n"
+    "jEhPAl1MbJ7T8Fe8YLjuJPOI/KX4OzJu1n7YbSh/14w4nWl4NBVHCAG3qBHtzi3P\n"
+    "oOww4byIwX+ZdlgirkN9KfB1M7wgCpDiyun+/rldoy6+IU0McplzYQHNwCp4mEOJ\n"
+    "R/+RWkZ4UDvk14myl6oz9ZMHufcZQ5ER/DqZgRA6MCs=\n"
+    "-----END EC PRIVATE KEY-----\n",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIGxMBwGCiqGSIb3DQEMAQMwDgQIn5T6I4LGnSQCAggABIGQ4kchTWHNcRX+ON1C\n"
+    "RsYugtD1WfqYlR06uzrSJGC20oDPE5dqzxhaGayGme0rhcHlCU0QE7DCxQBfhrlb\n"
+    "udfhd6dvx6rO5yL+jBoT5smFeRNoIf1W82uvnkmreRY07zJVLRQtk5bA6G5ObtQC\n"
+    "zXEpBt8rRxh4eoX7CoOwHvJdKQwRvn2DIXuDqk5NTvYFBI04\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHVMEAGCSqGSIb3DQEFDTAzMBsGCSqGSIb3DQEFDDAOBAiIY0iT2IuTCwICCAAw\n"
+    "FAYIKoZIhvcNAwcECFwJRdv+YM6+BIGQ+A+Eza+TDwd2LhQcTXer7CIAsUPZv4Dr\n"
+    "3mQ0FJbF52mbP/sKUbhwXNo+iYe8KaSDl1dB6V376LmWD7Kolf27DIonH08CP8QK\n"
+    "Ebfgpy/zebKI0C7zNkqfn7vPUxmEDM2NFPuZOTr6/5L21gO3clupheb9hdm9RqM/\n"
+    "Gew6CiVEZjpEbtpiU6hjrs/jBNqHyX9z\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHuMFkGCSqGSIb3DQEFDTBMMCkGCSqGSIb3DQEFDDAcBAjjbtFw4i2gLQICCAAw\n"
+    "DAYIKoZIhvcNAgsFADAfBgsqgwiMmks9AQEBBAQQ8pY2dmSvO7VvBsjUHzooywSB\n"
+    "kPaj3sCfhsCI79UvVz8cSEhWmvf9TyuuzwQXn4IU4K2NDnPGlPfHJjO1U0YR5pHq\n"
+    "E/W8+AZk8W+zQUnJk3jxV2rVB5MPxPUkYpqIZbqPY3oPi7bAaTlhBgQgsBzm0Oo9\n"
+    "DkN1DZt68Oul/GwPDl6U8bwdMUtYk1pFW3Aq5Js3COqqSJcnKoX1XNFG6yoHso5H\n"
+    "Tg==\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n",
+};
+
 static void pem_and_pkcs8_are_read_with_the_passphrase(void **state)
 {
     static const struct {
@@ -551,6 +632,23 @@ static void pem_and_pkcs8_are_read_with_the_passphrase(void **state)
         memset(endless, 'x', 5000);
         assert_int_equal(parse_with(&k, NULL, *state, text, endless), ERR_CRYPTO);
     }
+}
+
+static void pem_and_pkcs8_are_read_whatever_cipher_they_name(void **state)
+{
+    struct privkey *first = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(other_ciphers); i++) {
+        struct slice text = slice_text(other_ciphers[i]);
+        struct privkey *k;
+        assert_ok(parse_with(&k, NULL, *state, text, "secret"));
+        if (!first)
+            assert_ok(parse_with(&first, NULL, *state, text, "secret"));
+        assert_true(
+            slice_equal(pubkey_blob(privkey_pubkey(k)), pubkey_blob(privkey_pubkey(first))));
+        privkey_free(k);
+        assert_int_equal(parse_with(&k, NULL, *state, text, "wrong"), ERR_CRYPTO);
+    }
+    privkey_free(first);
 }
 
 /* A byte of an encrypted file changed: another key never comes of it. */
@@ -821,6 +919,7 @@ int main(void)
         cmocka_unit_test(encrypted_keys_are_denied_without_asking),
         cmocka_unit_test(every_cipher_of_ssh_keygen_is_read_with_the_passphrase),
         cmocka_unit_test(pem_and_pkcs8_are_read_with_the_passphrase),
+        cmocka_unit_test(pem_and_pkcs8_are_read_whatever_cipher_they_name),
         cmocka_unit_test(a_touched_encrypted_file_is_never_another_key),
         cmocka_unit_test(keys_that_are_not_built_are_named_so),
         cmocka_unit_test(text_cut_anywhere_is_no_key),

@@ -25,7 +25,7 @@ static void warm_name_services(void)
 int main(int argc, char **argv)
 {
     (void)role_start(argc, argv, "aditd-authz");
-    struct crypto *crypto = crypto_new();
+    struct crypto *crypto = crypto_new_beside_others();
     if (!crypto) {
         log_fatal("libcrypto lacks an algorithm that is needed");
         return 1;
