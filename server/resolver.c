@@ -1,4 +1,4 @@
-/* The supervisor's side of aditd-resolve: started with the first worker, and again if it died. */
+/* The supervisor's side of aditd-resolve: started with the server, and again if it died. */
 #include <unistd.h>
 
 #include "server/supervisor_internal.h"
@@ -42,7 +42,7 @@ static void resolve_exited(void *owner, int status, int signal_number)
                 signal_number ? signal_number : status);
 }
 
-static enum err start(struct supervisor *s)
+enum err resolver_start(struct supervisor *s)
 {
     int ipc_fd;
     const char *arguments[12] = {NULL};
@@ -61,7 +61,7 @@ enum err resolver_introduce(struct supervisor *s, struct worker *w)
     int pair[2];
     const struct role_msg m = {.kind = ROLE_MSG_RESOLVER};
     if (!s->resolve_ipc)
-        TRY(start(s));
+        TRY(resolver_start(s));
     TRY(ipc_pair(pair));
     enum err err = role_ipc_send(s->resolve_ipc, &m, &pair[0], 1);
     if (err == OK)

@@ -344,13 +344,15 @@ static bool is_default_unreadable(const struct supervisor *s)
 }
 
 /* The first login is as fast as those that follow. */
-static void prepare_zygotes(struct supervisor *s)
+static void prepare_roles(struct supervisor *s)
 {
     static const enum program programs[] = {PROGRAM_AUTHZ, PROGRAM_WORK};
     for (size_t i = 0; !s->setup.is_inetd && i < ARRAY_LEN(programs); i++) {
         if (zygotes_prepare(s->zygotes, programs[i]) != OK)
             log_error("%s cannot be started", program_name(programs[i]));
     }
+    if (!s->setup.is_inetd && resolver_start(s) != OK)
+        log_error("%s cannot be started", program_name(PROGRAM_RESOLVE));
 }
 
 void supervisor_keys_known(struct supervisor *s)
@@ -367,7 +369,7 @@ void supervisor_keys_known(struct supervisor *s)
     }
     s->is_serving = true;
     connection_fill_ready(s);
-    prepare_zygotes(s);
+    prepare_roles(s);
     if (s->setup.is_inetd) {
         serve_inherited(s);
         return;

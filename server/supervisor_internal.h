@@ -252,7 +252,9 @@ void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number);
 void worker_kill(struct worker *w, int signal_number);
 void worker_free(struct worker *w);
 
-/* resolver.c: joins a worker to aditd-resolve. */
+/* resolver.c: before any worker wants it. */
+enum err resolver_start(struct supervisor *s) MUST_USE;
+/* Joins a worker to aditd-resolve. */
 enum err resolver_introduce(struct supervisor *s, struct worker *w) MUST_USE;
 void resolver_end(struct supervisor *s);
 
