@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #define SMALLEST 64
+#define LARGE    (256 * 1024)
 
 char *slice_strdup(struct slice text)
 {
@@ -32,6 +33,20 @@ void buf_done(struct buf *b)
     b->start = b->end = b->size = 0;
 }
 
+/*
+ * Doubles, up to what is large; then it is the cap at once: pages that nobody touches cost nothing,
+ * and each piece that was outgrown would stay in the heap beside the next one.
+ */
+static size_t next_size(const struct buf *b, size_t need)
+{
+    size_t size = MAX(b->size, SMALLEST);
+    while (size < need)
+        size *= 2;
+    if (size > LARGE && !b->secret)
+        size = b->cap;
+    return MAX(MIN(size, b->cap), need);
+}
+
 /* Moves the content to the front of memory of at least `need` bytes. */
 static void make_room(struct buf *b, size_t need)
 {
@@ -40,10 +55,7 @@ static void make_room(struct buf *b, size_t need)
         if (length)
             memmove(b->data, b->data + b->start, length);
     } else {
-        size_t size = MAX(b->size, SMALLEST);
-        while (size < need)
-            size *= 2;
-        size = MAX(MIN(size, b->cap), need);
+        size_t size = next_size(b, need);
         uint8_t *data = mem_resize(NULL, size, 1);
         if (length)
             memcpy(data, b->data + b->start, length);

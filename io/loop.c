@@ -5,6 +5,7 @@
  */
 #include "io/loop.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -46,8 +47,18 @@ struct loop_signal {
     void *owner;
 };
 
+/*
+ * What is large goes back to the system when it is freed: the queue of a consumer that stalled. The
+ * C library would keep up to twice of the largest piece ever freed. Batches stay below, so that
+ * they are not mapped anew with each turn.
+ */
+#define LARGE_PIECE (4 * 1024 * 1024)
+#define KEPT_FREE   LARGE_PIECE
+
 void loop_process_setup(void)
 {
+    CHECK(mallopt(M_MMAP_THRESHOLD, LARGE_PIECE) == 1);
+    CHECK(mallopt(M_TRIM_THRESHOLD, KEPT_FREE) == 1);
     CHECK(setenv("UV_USE_IO_URING", "0", 1) == 0);
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
 }

@@ -78,7 +78,7 @@ struct loop_turn {
 void loop_turn_request(struct loop *l, struct loop_turn *turn);
 void loop_turn_cancel(struct loop_turn *turn); /* before freeing the owner; harmless if idle */
 
-/* SIGPIPE ignored; UV_USE_IO_URING=0; called by loop_new, idempotent. */
+/* SIGPIPE ignored; UV_USE_IO_URING=0; large memory is given back; by loop_new, idempotent. */
 void loop_process_setup(void);
 
 #endif
