@@ -3,25 +3,15 @@ What an idle connection costs the server: PSS of all its processes, so that page
 are used and shared ones in parts. Builds with sanitizers have other sizes and are not asked.
 """
 
-import pathlib
-import re
-
 import paramiko
 import pytest
 
 import login_help
 from bed import connect, descendants_of, name_of, until
+from memory_help import pss_kib, settled
 
 FIRST, LAST = 10, 200  # as the promise says: over fewer, a heap's last step weighs as much as some connections
 KIB_USER, KIB_OWN_PROCESS, KIB_PRE_AUTH = 64, 512, 8 * 1024
-
-
-def pss_kib(pid):
-    try:
-        text = pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0  # it has ended
-    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M).group(1))
 
 
 def processes(server):
@@ -30,15 +20,12 @@ def processes(server):
 
 def pss_at_rest(server):
     """Of the processes that someone who is logged in needs, once two looks agree."""
-    seen = []
 
     def look():
         needed = [pid for pid in processes(server) if name_of(pid) not in ("aditd-pre", "aditd-authz")]
-        seen.append(sum(pss_kib(pid) for pid in needed))
-        return len(seen) > 1 and abs(seen[-1] - seen[-2]) <= 16
+        return sum(pss_kib(pid) for pid in needed)
 
-    until(look, lambda: "the processes' memory to settle: %s KiB" % seen[-5:])
-    return seen[-1]
+    return until(settled(look, 16), "the processes' memory to settle")
 
 
 class Clients:
