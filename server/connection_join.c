@@ -30,6 +30,12 @@ static void join_free(struct join *j)
     mem_free(j);
 }
 
+/* One that is dying has nobody to tell any more. */
+static bool has_worker(const struct connection *c)
+{
+    return c->worker && !c->worker->is_leaving;
+}
+
 static void answer(struct connection *c, uint32_t tag, int error_number, const int *fds,
                    size_t fd_count)
 {
@@ -37,7 +43,7 @@ static void answer(struct connection *c, uint32_t tag, int error_number, const i
                                .connection = c->id,
                                .tag = tag,
                                .error_number = (uint32_t)error_number};
-    if (c->worker && worker_send(c->worker, &m, fds, fd_count) != OK)
+    if (has_worker(c) && worker_send(c->worker, &m, fds, fd_count) != OK)
         connection_cut(c, "its worker takes no answer");
 }
 
@@ -64,7 +70,7 @@ static bool has_id(const struct connection *c, struct slice id)
 static struct connection *find_holder(const struct connection *asker, struct slice session_id)
 {
     LIST_FOR (c, &asker->supervisor->connections, struct connection, link) {
-        if (c != asker && connection_is_at_work(c) && c->worker && !c->is_cut &&
+        if (c != asker && connection_is_at_work(c) && has_worker(c) && !c->is_cut &&
             has_id(c, session_id) && is_one_login(c, asker))
             return c;
     }

@@ -595,6 +595,21 @@ def test_only_the_same_login_with_the_right_identifier_joins(bed, stranger):
     until(lambda: not listening(port), "the port to be free")
 
 
+def test_a_join_is_answered_though_the_holder_never_does(bed, stranger):
+    server, port, box = bed.aditd(Isolation="connection"), free_port(), {}
+    first, second = stranger(server), stranger(server)
+    assert listen_at(first, port)
+    server.wait_log(r"aditd-work\[\d+\]: forward kind=remote .*result=open")
+    holder = int(re.search(r"aditd-work\[(\d+)\]: forward kind=remote .*result=open", server.log)[1])
+    os.kill(holder, signal.SIGSTOP)
+    asker = threading.Thread(target=lambda: box.update(joined=join(second, first.session_id, port)))
+    asker.start()
+    os.kill(holder, signal.SIGKILL)
+    asker.join(20)
+    assert box == {"joined": False}
+    assert listen_at(second, port)  # it goes on, and what died is free
+
+
 def test_a_join_is_asked_about_as_a_listener_of_its_own(bed, stranger):
     port, forbidden = free_port(), free_port()
     server = bed.aditd(PermitListen=port)
