@@ -585,11 +585,17 @@ bool stream_is_socket(const struct stream *s)
     return of_const(s)->is_socket;
 }
 
+int stream_tcp_fd(const struct stream *s)
+{
+    const struct fd_stream *f = of_const(s);
+    return s->ops == &fd_ops && f->is_tcp ? f->read_fd : -1;
+}
+
 static void set_option(struct stream *s, int level, int option, int value)
 {
-    const struct fd_stream *f = of(s);
-    if (f->is_tcp)
-        (void)setsockopt(f->read_fd, level, option, &value, sizeof(value));
+    int fd = stream_tcp_fd(s);
+    if (fd >= 0)
+        (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 void stream_set_nodelay(struct stream *s)

@@ -151,6 +151,8 @@ int stream_error(const struct stream *s);
 int stream_read_fd(const struct stream *s);
 int stream_write_fd(const struct stream *s);
 bool stream_is_socket(const struct stream *s);
+/* -1: not a TCP socket, or not a descriptor stream. */
+int stream_tcp_fd(const struct stream *s);
 
 /* TCP only, harmless otherwise. */
 void stream_set_nodelay(struct stream *s);
@@ -163,5 +165,16 @@ void stream_set_quick_acks(struct stream *s, unsigned reads);
 /* The TOS byte (IPv4) or traffic class (IPv6); negative: left as it is. */
 void stream_set_tos(struct stream *s, int tos);
 void stream_set_notsent_lowat(struct stream *s, uint32_t bytes);
+
+/* What TCP measured on the way to the peer (its next hop, where that is a relay). */
+struct stream_path {
+    uint64_t round_trip_us;       /* lately, with the queues that stand on the way */
+    uint64_t least_round_trip_us; /* in some minutes */
+    uint64_t delivered;           /* bytes a second, lately; 0: not known */
+};
+/* False: no TCP socket, or nothing is known. */
+bool stream_look_at_path(const struct stream *s, struct stream_path *path) MUST_USE;
+/* TCP sends no faster from here on; 0: as fast as it likes. */
+void stream_limit_pace(struct stream *s, uint64_t bytes_per_s);
 
 #endif

@@ -18,6 +18,7 @@
 #define NEWCOMER_CREDIT  (16 * 1024) /* what one that was idle may say before the others */
 #define QUANTUM_MIN      (16 * 1024)
 #define SLOTS_MAX        16
+#define SMALL            4096 /* who says less at a time is interactive */
 #define GOODBYE_MS       2000
 #define WRITE_FAILED_MS  1000 /* how long the reading side may look for the cause */
 #define KEEPALIVE        "keepalive@openssh.com"
@@ -377,8 +378,7 @@ static void seal(struct channel_user *u, const struct iovec *room, int slots, si
     }
     if (transport_data_commit(l->transport, n) != OK)
         die(l, transport_fault(l->transport));
-    if (l->schedule.ready) /* who is alone takes from nobody */
-        schedule_spent(&u->turn, n);
+    schedule_spent(&u->turn, n);
     link_touch(l);
 }
 
@@ -401,6 +401,8 @@ enum err link_fill(struct channel_user *u, struct stream *s, size_t *n)
         return err;
     }
     size_t offered = total_of(room, slots);
+    if (*n < SMALL && u->turn.place == SCHEDULE_FRESH)
+        pace_company(&l->pace, loop_now(l->loop));
     seal(u, room, slots, *n);
     if (*n < offered) {
         stream_reading(s, true);
@@ -432,6 +434,21 @@ void link_touch(struct link *l)
         loop_turn_request(l->loop, &l->turn);
 }
 
+/* What the socket took says how fast the path is. */
+static void measure(struct link *l, size_t n, bool is_full)
+{
+    struct stream_path path;
+    struct pace_path seen;
+    uint64_t now = loop_now(l->loop);
+    if (pace_wrote(&l->pace, n, is_full, now))
+        stream_set_notsent_lowat(l->stream, l->pace.lowat);
+    if (!is_full || !pace_should_look(&l->pace, now) || !stream_look_at_path(l->stream, &path))
+        return;
+    seen = (struct pace_path){path.round_trip_us, path.least_round_trip_us, path.delivered};
+    if (pace_looked(&l->pace, &seen, now))
+        stream_limit_pace(l->stream, l->pace.limit);
+}
+
 /* False: the socket takes no more now. */
 static bool write_output(struct link *l)
 {
@@ -452,8 +469,7 @@ static bool write_output(struct link *l)
     bool is_full = n < out.len;
     if (!is_full && n >= l->batch)
         l->batch = MIN(l->batch * 2, (size_t)BATCH_MAX);
-    if (pace_wrote(&l->pace, n, is_full, loop_now(l->loop)))
-        stream_set_notsent_lowat(l->stream, l->pace.lowat);
+    measure(l, n, is_full);
     if (is_full) {
         l->blocked = true;
         l->batch = MAX(l->batch / 2, (size_t)BATCH_MIN);
