@@ -124,7 +124,7 @@ const struct option_row option_client_rows[] = {
     BUILT_KIND(OPTION_ALGORITHMS, "PubkeyAcceptedAlgorithms", 0, pubkey_accepted_algorithms, NULL,
                ALGO_NAMES_HOST_KEY),
     BUILT(OPTION_REKEY,    "RekeyLimit",          0, rekey_limit, "default none"),
-    BUILT(OPTION_WINDOW,   "AditWindow",          0, window, "64M 256M 1G"), /* ours */
+    BUILT(OPTION_WINDOW,   "AditWindow",          0, window, "128M 256M 1G"), /* ours */
 
     /* the program */
     BUILT_WORD(            "LogLevel",            0, log_level, "INFO", option_log_level_words),

@@ -644,7 +644,7 @@ static enum err parse_window(const struct parse *p)
     TRY(need_words(p, 1, ARRAY_LEN(fields)));
     for (size_t i = 0; i < p->line->count; i++) {
         if (!read_size(p->line->words[i].text, fields[i]))
-            return fail(p, i, "%s takes up to three sizes such as 64M 256M 1G, not \"%s\"",
+            return fail(p, i, "%s takes up to three sizes such as 128M 256M 1G, not \"%s\"",
                         p->row->name, shown(p, i, &room));
     }
     if (sizes.channel < WINDOW_LEAST || sizes.channel > 1024 * MIB)

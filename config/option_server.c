@@ -188,7 +188,7 @@ const struct option_row option_server_rows[] = {
                ca_signature_algorithms, NULL, ALGO_NAMES_HOST_KEY),
     BUILT(OPTION_STRING,   "ModuliFile",        OPTION_TILDE, moduli_file, "/etc/ssh/moduli"),
     BUILT(OPTION_REKEY,    "RekeyLimit",        MATCH, rekey_limit, "default none"),
-    BUILT(OPTION_WINDOW,   "AditWindow",        MATCH, window, "64M 256M 1G"), /* ours */
+    BUILT(OPTION_WINDOW,   "AditWindow",        MATCH, window, "128M 256M 1G"), /* ours */
 
     /* aditd finds its own programs; these are kept for who reads the paths. */
     BUILT(OPTION_STRING,   "SshdSessionPath",   0, sshd_session_path,

@@ -203,7 +203,7 @@ static void values_are_read_or_refused(void **state)
         {C, "RekeyLimit", "99999999999999999999G",
          "RekeyLimit begins with default or a size such as 500M or 1G, not "
          "\"99999999999999999999G\""},
-        {C, "AditWindow", "64M 256M 1G", "aditwindow 67108864 268435456 1073741824\n"},
+        {C, "AditWindow", "128M 256M 1G", "aditwindow 134217728 268435456 1073741824\n"},
         {C, "AditWindow", "1M", "aditwindow 1048576 268435456 1073741824\n"},
         {S, "AditWindow", "32k 1m", "aditwindow 32768 1048576 1073741824\n"},
         {C, "AditWindow", "31K", "AditWindow is from 32K to 1G a channel"},
@@ -212,7 +212,7 @@ static void values_are_read_or_refused(void **state)
         {S, "AditWindow", "64M 2M 1",
          "AditWindow is at least 1M for a connection and for a process"},
         {C, "AditWindow", "64M 2X",
-         "AditWindow takes up to three sizes such as 64M 256M 1G, not \"2X\""},
+         "AditWindow takes up to three sizes such as 128M 256M 1G, not \"2X\""},
         {C, "MACs", "hmac-sha2-256", "macs hmac-sha2-256\n"},
         {C, "MACs", "hmac-md7", "MACs names \"hmac-md7\", which is no MAC"},
         {C, "MACs", "hmac-ripemd160", "MACs leaves no MAC: none of \"hmac-ripemd160\" is built"},

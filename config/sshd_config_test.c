@@ -160,7 +160,7 @@ static void the_printed_defaults_are_openssh_s(void **state)
         "\npermitsession yes\n",
         "\nisolation auto\n",
         "\nlogformat text\n",
-        "\naditwindow 67108864 268435456 1073741824\n",
+        "\naditwindow 134217728 268435456 1073741824\n",
     };
     struct run run;
     (void)state;

@@ -127,10 +127,12 @@ static void look_back(struct recv_window *w, const struct window_terms *t)
     /* Before a round trip has passed it is more than what came by now, never less. */
     if (elapsed_us > t->round_trip_us)
         flow = flow * t->round_trip_us / elapsed_us;
+    bool still_grows = flow > w->last_flow + (uint64_t)w->last_flow / 2;
     if (!lags && flow > w->target / 2)
-        grow(w, MIN(2 * flow, (uint64_t)MIN(t->most, WINDOW_TOP)));
+        grow(w, MIN((still_grows ? 4 : 2) * flow, (uint64_t)MIN(t->most, WINDOW_TOP)));
     if (elapsed_us < t->round_trip_us)
         return;
+    w->last_flow = (uint32_t)MIN(flow, (uint64_t)UINT32_MAX);
     if (lags && 2 * flow < w->target)
         set_target(w, MIN(w->target, MAX(w->first, (uint32_t)(2 * flow))));
     begin_round(w, t->now_us);
