@@ -8,6 +8,7 @@
 #define MAX_CHANNELS        16384
 #define CONTROL_CAP         (1024 * 1024)
 #define SCRATCH_CAP         (CHANNEL_BODY_MAX + 1024)
+#define CREDIT_LENGTH       9            /* of a WINDOW_ADJUST */
 #define PASSED_ON_RESERVE   (256 * 1024) /* of CONTROL_CAP: what is our own to say has room */
 #define OWED_MAX            256 /* global requests of the peer's that wait for our answer */
 #define SURPLUS_REPLIES_MAX 64  /* security.md D13: counted and ignored */
@@ -35,6 +36,7 @@ struct conn *conn_new(const struct conn_config *config)
     idmap_init(&c->channels, c->config.max_channels);
     buf_init(&c->control, config->control_cap ? config->control_cap : CONTROL_CAP);
     buf_init(&c->scratch, SCRATCH_CAP);
+    buf_init(&c->credit, CREDIT_LENGTH);
     list_init(&c->credits);
     list_init(&c->owed);
     list_init(&c->asked);
@@ -62,6 +64,7 @@ void conn_free(struct conn *c)
     idmap_done(&c->channels);
     buf_done(&c->control);
     buf_done(&c->scratch);
+    buf_done(&c->credit);
     mem_free(c);
 }
 
@@ -92,7 +95,6 @@ static enum err broken(struct conn *c, enum err code, const char *text)
 
 void conn_write_begin(struct conn *c, struct writer *w)
 {
-    c->gave_credit = false;
     buf_clear(&c->scratch);
     writer_init(w, &c->scratch);
 }
@@ -147,11 +149,12 @@ static bool next_credit(struct conn *c, struct slice *payload)
             continue;
         struct writer w;
         struct msg_channel_window_adjust m = {ch->peer_id, bytes};
-        conn_write_begin(c, &w);
+        buf_clear(&c->credit);
+        writer_init(&w, &c->credit);
         msg_channel_window_adjust_encode(&w, &m);
         CHECK(writer_done(&w) == OK);
         c->gave_credit = true;
-        *payload = buf_slice(&c->scratch);
+        *payload = buf_slice(&c->credit);
         return true;
     }
     return false;
@@ -160,7 +163,7 @@ static bool next_credit(struct conn *c, struct slice *payload)
 bool conn_next_payload(struct conn *c, struct slice *payload)
 {
     if (c->gave_credit) { /* handed out before, not taken yet */
-        *payload = buf_slice(&c->scratch);
+        *payload = buf_slice(&c->credit);
         return true;
     }
     if (next_credit(c, payload))

@@ -192,6 +192,28 @@ static void what_was_consumed_is_credited(void **state)
     bed_done(&b);
 }
 
+/* The peer counts on every credit that we have counted. */
+static void a_credit_that_the_transport_does_not_take_yet_is_not_lost(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b, NULL);
+    struct channel *ch = live(&b, 5);
+    assert_ok(recv_data(&b, 0, WINDOW, false));
+    channel_consumed(ch, WINDOW);
+    struct slice payload;
+    struct msg_channel_window_adjust m;
+    assert_true(conn_next_payload(b.c, &payload));
+    channel_send_eof(ch); /* queued while the socket takes nothing */
+    assert_true(conn_next_payload(b.c, &payload));
+    assert_ok(msg_channel_window_adjust_decode(payload, &m));
+    assert_int_equal(m.bytes, WINDOW);
+    conn_payload_taken(b.c);
+    assert_true(conn_next_payload(b.c, &payload));
+    assert_int_equal(payload.ptr[0], SSH_MSG_CHANNEL_EOF);
+    bed_done(&b);
+}
+
 static void a_window_beyond_32_bits_ends_the_connection(void **state)
 {
     (void)state;
@@ -761,6 +783,7 @@ int main(void)
         cmocka_unit_test(a_channel_tells_its_type_and_how_long_nothing_moved),
         cmocka_unit_test(data_beyond_the_window_ends_the_connection),
         cmocka_unit_test(what_was_consumed_is_credited),
+        cmocka_unit_test(a_credit_that_the_transport_does_not_take_yet_is_not_lost),
         cmocka_unit_test(a_window_beyond_32_bits_ends_the_connection),
         cmocka_unit_test(packets_of_at_most_nothing_are_refused),
         cmocka_unit_test(a_window_of_nothing_waits_for_an_adjust),

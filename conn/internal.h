@@ -57,8 +57,10 @@ struct conn {
     struct window_budget budget;
     struct window_terms terms;
     struct buf control; /* u32 length + payload, again and again */
-    struct buf scratch; /* a payload in the making; a WINDOW_ADJUST for conn_next_payload */
-    bool gave_credit;   /* the payload handed out is a WINDOW_ADJUST in scratch */
+    struct buf scratch; /* a payload in the making */
+    struct buf
+        credit;       /* a WINDOW_ADJUST for conn_next_payload, apart from what is made meanwhile */
+    bool gave_credit; /* it was handed out, and is not taken yet */
     struct list credits;
     struct list owed, asked;
     uint64_t next_request;
