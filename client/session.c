@@ -177,10 +177,21 @@ static void serve_typed(struct session *s)
     }
 }
 
+/* False: something is left that has no room, and `writable` comes for it. */
+static bool send_rest(struct session *s)
+{
+    while (buf_len(&s->plain)) {
+        if (!link_has_room(&s->user))
+            return false;
+        (void)send_plain(s);
+    }
+    return true;
+}
+
 static void pump_typed(struct session *s)
 {
     uint8_t bytes[TYPED_STEP];
-    if (!link_has_room(&s->user) || !send_plain(s) || !link_has_room(&s->user)) {
+    if (!send_rest(s) || !link_has_room(&s->user)) {
         stream_reading(s->in, false); /* `writable` turns it on again */
         return;
     }
@@ -190,6 +201,8 @@ static void pump_typed(struct session *s)
     if (err == OK) {
         CHECK(buf_append(&s->typed, bytes, n) == OK); /* empty before */
         serve_typed(s);
+        if (s->in && s->user.channel && !send_rest(s))
+            stream_reading(s->in, false);
     } else if (err != ERR_AGAIN) {
         send_eof(s);
     }
@@ -215,10 +228,12 @@ static void read_on(struct session *s)
 static void on_writable(struct channel_user *u)
 {
     struct session *s = session_of(u);
-    if (s->escape.character >= 0)
-        read_on(s);
-    else if (s->in && s->is_open && !s->in_ended)
+    if (!s->in || !s->is_open || s->in_ended)
+        return;
+    if (s->escape.character < 0)
         pump_straight(s);
+    else if (send_rest(s))
+        read_on(s);
 }
 
 void session_divert(struct session *s, bool on)

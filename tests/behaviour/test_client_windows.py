@@ -94,3 +94,12 @@ def test_nothing_that_is_typed_is_lost_or_stalls(bed, window, escape):
     until(lambda: master.typed.endswith(b"end."), lambda: "all of it to come; so far %r" % master.typed)
     wanted = text if escape == "none" else text.replace("~~", "~")
     assert master.typed.decode().replace("\n", "\r") == wanted
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_what_an_escape_gave_back_does_not_wait_for_the_next_key(bed, window):
+    master = Master(bed, window)
+    t = Terminal(bed, [ADIT, "-F", "none", "-S", master.path, "-O", "proxy", "-tt", "nobody@nowhere"])
+    until(t.is_raw, lambda: "a raw terminal; it shows " + t.text)
+    t.type("\r~x")  # nothing is typed after it
+    until(lambda: master.typed.endswith(b"~x"), lambda: "all of it to come; so far %r" % master.typed)
