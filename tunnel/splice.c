@@ -168,7 +168,7 @@ static bool on_request(struct channel_user *u, struct slice type, struct slice b
             stream_reading(sp->stream, false);
             sp->sent_eof = true;
             channel_send_eof(u->channel);
-            end_if_drained(sp);
+            link_gather(u); /* the end, if it is one, comes behind the answer to this request */
         }
         return true;
     }
