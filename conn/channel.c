@@ -1,8 +1,6 @@
 /* One channel's two half-machines. Receiving is driven by conn.c. */
 #include "conn/channel.h"
 
-#include <stdio.h>
-
 #include "base/log.h"
 #include "conn/internal.h"
 #include "wire/numbers.h"
@@ -38,7 +36,7 @@ void channel_settle(struct channel *ch)
     list_remove(&ch->credit_link);
     window_done(&ch->recv_window);
     idmap_remove(&c->channels, ch->our_id);
-    mem_free(ch);
+    channel_free(ch);
 }
 
 void channel_set_user(struct channel *ch, void *user)
@@ -61,9 +59,39 @@ const char *channel_type(const struct channel *ch)
     return ch->type;
 }
 
+/* Ten thousand channels of one kind share its name. */
+void channel_note_type(struct channel *ch, struct slice type)
+{
+    static const char *const common[] = {
+        "direct-tcpip",
+        "forwarded-tcpip",
+        "direct-streamlocal@openssh.com",
+        "forwarded-streamlocal@openssh.com",
+        "session",
+        "",
+    };
+    mem_free(ch->own_type);
+    ch->own_type = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(common); i++) {
+        ch->type = common[i];
+        if (slice_is(type, common[i]))
+            return;
+    }
+    type.len = MIN(type.len, (size_t)CHANNEL_TYPE_MAX - 1);
+    ch->type = ch->own_type = slice_strdup(type);
+}
+
 void channel_set_type(struct channel *ch, const char *type)
 {
-    snprintf(ch->type, sizeof(ch->type), "%s", type);
+    channel_note_type(ch, slice_text(type));
+}
+
+void channel_free(struct channel *ch)
+{
+    if (!ch)
+        return;
+    mem_free(ch->own_type);
+    mem_free(ch);
 }
 
 uint64_t channel_idle_ms(struct channel *ch, uint64_t now_ms)

@@ -52,7 +52,7 @@ void conn_free(struct conn *c)
         if (!ch)
             continue;
         window_done(&ch->recv_window);
-        mem_free(ch);
+        channel_free(ch);
     }
     LIST_FOR (o, &c->owed, struct owed_reply, link) {
         buf_done(&o->body);
@@ -364,8 +364,7 @@ static enum err on_open(struct conn *c, struct slice payload, struct conn_event 
         send_open_failure(c, m.sender, SSH_OPEN_RESOURCE_SHORTAGE, "too many channels");
         return OK;
     }
-    if (m.type.len)
-        memcpy(ch->type, m.type.ptr, MIN(m.type.len, sizeof(ch->type) - 1));
+    channel_note_type(ch, m.type);
     ch->peer_id = m.sender;
     ch->send_window = ch->peak_window = m.window;
     ch->peer_max_packet = m.max_packet;

@@ -31,7 +31,8 @@ struct channel {
     struct recv_window recv_window;
     uint32_t replies_due;  /* to requests of ours */
     unsigned replies_owed; /* to requests of the peer's */
-    char type[CHANNEL_TYPE_MAX];
+    const char *type;      /* of a table; else own_type, which only odd ones have */
+    char *own_type;
     uint64_t moved;                    /* bytes of data, both ways */
     uint64_t idle_moved, idle_from_ms; /* since when nothing moved; 0: nobody has looked yet */
     struct list credit_link;           /* in conn.credits while a WINDOW_ADJUST is due */
@@ -74,6 +75,10 @@ struct conn {
 void conn_write_begin(struct conn *c, struct writer *w);
 void conn_write_end(struct conn *c, struct writer *w);
 
+/* What kind of channel it is, clipped; hostile bytes. */
+void channel_note_type(struct channel *ch, struct slice type);
+/* The memory alone: it is in no table and no list. NULL allowed. */
+void channel_free(struct channel *ch);
 /* Frees the channel if both halves are closed (or it never lived) and the user has let go. */
 void channel_settle(struct channel *ch);
 
