@@ -7,6 +7,8 @@
 #   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
 #   make regress          OpenSSH's own suite with adit, with aditd, and with both (root; openssh-tests)
 #   make table           each row of doc/ssh_config.md is taken out once, and its test must notice
+#   make bench           what tunnels cost here, ours beside Debian's peers: a table, and doc/bench.svg
+#   make soak            10,000 streams through a line with faults, each checked to its last byte
 #   make ci-full         what takes longer: valgrind, fuzzing, static checks
 #   make install PREFIX=/usr/local DESTDIR=
 #   make format, make clean
@@ -54,6 +56,16 @@ ci-full:
 	@tools/bootstrap full
 	@tools/test full
 
+bench:
+	@tools/bootstrap bench
+	@$(MAKE) --no-print-directory all
+	@bench/run.py --out $(BUILD)/bench.jsonl --draw doc/bench.svg $(ARGS)
+
+soak:
+	@tools/bootstrap test
+	@$(MAKE) --no-print-directory all
+	@ADIT_STREAMS=10000 /usr/bin/python3 -m pytest -q -c tests/pytest.ini --rootdir tests tests/behaviour/test_streams.py
+
 install: all
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
@@ -65,4 +77,4 @@ format:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
 
-.PHONY: all try test test-quick interop-full regress table ci-full install format clean
+.PHONY: all try test test-quick interop-full regress table bench soak ci-full install format clean
