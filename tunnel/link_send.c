@@ -162,10 +162,12 @@ bool link_has_room(struct channel_user *u)
     if (l->dead || !u->channel)
         return false;
     link_send_control(l);
-    u->is_starved = channel_may_send(u->channel) == 0;
-    if (!u->is_starved && link_may_seal(l) && !link_next_payload(l, &waiting))
+    bool has_window = channel_may_send(u->channel) > 0;
+    if (!has_window)
+        u->is_starved = true; /* and stays so if it was: link_fill may wait for more than we do */
+    if (has_window && link_may_seal(l) && !link_next_payload(l, &waiting))
         return true;
-    if (!u->is_starved)
+    if (has_window)
         link_user_wants_turn(u);
     return false;
 }

@@ -72,11 +72,11 @@ def run(bed, argv, command, given=b""):
 COMMANDS = {"ssh": ssh, "dbclient": dbclient, "plink": plink, "libssh": libssh}
 
 
-def paramiko_channel(bed, server):
+def paramiko_channel(bed, server, **options):
     transport = paramiko.Transport((server.address, server.port))
     bed.at_end(transport.close)
     transport.connect(username=b.USER, pkey=paramiko.Ed25519Key.from_private_key_file(bed.keys.user()))
-    return transport.open_session()
+    return transport.open_session(**options)
 
 
 # ---- a command, and how it ended ----
@@ -241,3 +241,27 @@ def test_git_pushes_and_clones(bed, over_ssh):
     succeed(bed, ["git", "push", "-q", url, "HEAD:refs/heads/main"], cwd=here)
     succeed(bed, ["git", "clone", "-q", "-b", "main", url, clone])
     assert (clone / "original").read_bytes() == (here / "original").read_bytes()
+
+
+def credit(channel, n):
+    message = paramiko.Message()
+    message.add_byte(bytes([93]))  # WINDOW_ADJUST
+    message.add_int(channel.remote_chanid)
+    message.add_int(n)
+    channel.get_transport()._send_user_message(message)
+
+
+def test_a_word_to_stderr_does_not_take_the_turn_of_stdout(bed):
+    """What is left of the window is too little for stdout and enough for stderr; then credit comes for both."""
+    server, window, marker = bed.aditd(), 32768, bed.path("marker")
+    channel = paramiko_channel(bed, server, window_size=window)
+    channel.exec_command("head -c %d /dev/zero; read x; head -c 600 /dev/zero; echo > %s; read x; printf warn >&2; read x"
+                         % (window - 500, marker))
+    b.until(lambda: len(channel.in_buffer) == window - 500, "most of a window")
+    channel.sendall(b"\n")
+    b.until(marker.exists, "the command to write more than fits")
+    channel.get_transport().global_request("keepalive@openssh.com", wait=True)  # aditd has looked by then
+    channel.sendall(b"\n")
+    b.until(lambda: len(channel.in_stderr_buffer) == 4, "what fits")
+    credit(channel, 100000)
+    b.until(lambda: len(channel.in_buffer) == window + 100, "the rest")
