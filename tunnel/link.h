@@ -153,6 +153,8 @@ void link_say(struct link *l, const char *text);
  * polled until link_fill has read it.
  */
 void link_want_turn(struct channel_user *u, struct stream *s);
+/* The same for one whose bytes lie in memory: what it sends is told by schedule_spent. */
+void link_user_wants_turn(struct channel_user *u);
 /*
  * THE data path, in a turn of the user's: reads from s straight into packet slots, seals in place.
  * OK: *n bytes went; ERR_AGAIN, ERR_EOF, ERR_IO: as stream_read; ERR_LIMIT: no window, no room or

@@ -68,7 +68,6 @@ bool link_next_payload(struct link *l, struct slice *payload);
 void link_send_control(struct link *l);
 /* Nothing stands against sealing data now: not the socket, not an exchange, not the end. */
 bool link_may_seal(const struct link *l);
-void link_user_wants_turn(struct channel_user *u);
 /* Seals a batch of whoever is ready, writes it, and so on while the socket takes all. */
 void link_give_turns(struct link *l);
 /* Gives the socket what is sealed. False: it takes no more now. */

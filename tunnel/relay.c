@@ -78,17 +78,9 @@ static size_t send_some(struct side *s, struct buf *from, bool is_errors)
     return n;
 }
 
-/* Sends what this side's channel takes; the other side's window is credited for that much. */
-static void push(struct side *s)
+/* Behind the last byte: the end, and the close. */
+static void finish(struct side *s)
 {
-    struct side *other = other_of(s);
-    while (!is_empty(s) && s->user.channel && link_has_room(&s->user)) {
-        size_t n = send_some(s, buf_len(&s->data) ? &s->data : &s->errors, !buf_len(&s->data));
-        if (n && other->user.channel) {
-            channel_consumed(other->user.channel, n);
-            link_touch(other->user.link);
-        }
-    }
     if (!is_empty(s) || !s->user.channel)
         return;
     if (s->gets_eof && !s->has_eof) {
@@ -100,6 +92,24 @@ static void push(struct side *s)
         end(s->relay, s->user.link);
 }
 
+/* Its turn: a step of what this side's channel takes; the other side's window is credited for it.
+ */
+static void push(struct side *s)
+{
+    struct side *other = other_of(s);
+    if (!is_empty(s) && s->user.channel && link_has_room(&s->user)) {
+        size_t n = send_some(s, buf_len(&s->data) ? &s->data : &s->errors, !buf_len(&s->data));
+        schedule_spent(&s->user.turn, n);
+        if (other->user.channel) {
+            channel_consumed(other->user.channel, n);
+            link_touch(other->user.link);
+        }
+        if (!is_empty(s))
+            link_user_wants_turn(&s->user);
+    }
+    finish(s);
+}
+
 static void take(struct side *s, struct buf *to, struct slice bytes)
 {
     struct channel *from = other_of(s)->user.channel;
@@ -108,7 +118,8 @@ static void take(struct side *s, struct buf *to, struct slice bytes)
         to->cap = channel_window(from);
     if (buf_append_slice(to, bytes) != OK)
         end(s->relay, s->user.link);
-    push(s);
+    if (s->user.channel)
+        link_user_wants_turn(&s->user);
 }
 
 static void on_data(struct channel_user *u, struct slice bytes)
@@ -137,14 +148,14 @@ static void on_eof(struct channel_user *u)
 {
     struct side *to = other_of(side_of(u));
     to->gets_eof = true;
-    push(to);
+    finish(to);
 }
 
 static void on_closed(struct channel_user *u)
 {
     struct side *to = other_of(side_of(u));
     to->gets_close = true;
-    push(to);
+    finish(to);
     if (!to->user.channel)
         end(to->relay, u->link);
 }

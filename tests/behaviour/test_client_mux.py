@@ -9,6 +9,8 @@ import socket
 import stat
 import struct
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -351,3 +353,44 @@ def test_what_is_no_message_harms_that_client_alone(bed, bytes_):
             while s.recv(65536):
                 pass
     assert shared.run("exit 9").returncode == 9
+
+
+def serve_narrow_line(to_port, bytes_per_s=2e7):
+    def serve(near):
+        far = connect(to_port)
+        far.settimeout(None)
+        back = threading.Thread(target=pump, args=(far, near, 0), daemon=True)
+        back.start()
+        pump(near, far, 1 / bytes_per_s)
+        back.join()
+        far.close()
+
+    def pump(source, sink, second_per_byte):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+                time.sleep(len(piece) * second_per_byte)
+            sink.shutdown(socket.SHUT_WR)
+
+    return serve
+
+
+def test_who_speaks_for_himself_leaves_the_others_their_share(bed):
+    """Over a line that is full, two uploads: one through the master, one of a client in proxy mode."""
+    server, path = bed.sshd(), bed.folder / "ctl"
+    line = bed.target(serve_narrow_line(server.port))
+    own = ["-S", str(path), bed.login(server)]
+    bed.run([ADIT] + bed.client_options(server, port=line.port) + ["-M", "-N", "-n"] + own)
+    until(path.exists, "the master's socket")
+    files = [bed.path("one"), bed.path("other")]
+    for file, mode in zip(files, ([], ["-O", "proxy"])):
+        with open("/dev/zero", "rb") as endless:
+            bed.run([ADIT, "-F", "none"] + mode + own + ["cat > %s" % file], stdin=endless)
+        until(lambda: file.exists() and file.stat().st_size > 0, "its first bytes")
+    before = [file.stat().st_size for file in files]
+
+    def moved():
+        return [file.stat().st_size - size for file, size in zip(files, before)]
+
+    until(lambda: sum(moved()) > 16 << 20, moved, 60)
+    assert min(moved()) > sum(moved()) / 4
