@@ -177,9 +177,23 @@ static void flush_gathered(struct link *l)
     }
 }
 
+/* What the owner hears as it came. */
+static void pass_on(struct link *l, const struct transport_event *e, enum link_event_kind kind)
+{
+    link_tell(
+        l, (struct link_event){.kind = kind, .text = e->text, .always_display = e->always_display});
+}
+
+static void on_ext_info(struct link *l)
+{
+    const struct transport_peer_info *info = transport_peer_ext_info(l->transport);
+    if (l->auth_client)
+        auth_client_set_extensions(l->auth_client, info->has_server_sig_algs, info->server_sig_algs,
+                                   info->publickey_hostbound);
+}
+
 static void serve(struct link *l, const struct transport_event *e)
 {
-    struct link_event event = {.text = e->text, .always_display = e->always_display};
     switch (e->kind) {
     case TRANSPORT_PAYLOAD:
         if (e->to == MESSAGE_TO_AUTH)
@@ -188,39 +202,28 @@ static void serve(struct link *l, const struct transport_event *e)
             on_conn_payload(l, e->text);
         break;
     case TRANSPORT_BANNER:
-        event.kind = LINK_STRAY_LINE;
-        link_tell(l, event);
+        pass_on(l, e, LINK_STRAY_LINE);
         break;
     case TRANSPORT_IDENT:
-        event.kind = LINK_IDENT;
-        link_tell(l, event);
+        pass_on(l, e, LINK_IDENT);
         break;
     case TRANSPORT_SERVER_KEY:
-        event.kind = LINK_SERVER_KEY;
-        link_tell(l, event);
+        pass_on(l, e, LINK_SERVER_KEY);
         break;
     case TRANSPORT_NEED_SIGNATURE:
-        event.kind = LINK_NEED_SIGNATURE;
-        link_tell(l, event);
+        pass_on(l, e, LINK_NEED_SIGNATURE);
         break;
     case TRANSPORT_SECURED:
-        event.kind = LINK_SECURED;
-        link_tell(l, event);
+        pass_on(l, e, LINK_SECURED);
         break;
-    case TRANSPORT_EXT_INFO: {
-        const struct transport_peer_info *info = transport_peer_ext_info(l->transport);
-        if (l->auth_client)
-            auth_client_set_extensions(l->auth_client, info->has_server_sig_algs,
-                                       info->server_sig_algs, info->publickey_hostbound);
+    case TRANSPORT_EXT_INFO:
+        on_ext_info(l);
         break;
-    }
     case TRANSPORT_REKEYED:
-        event.kind = LINK_REKEYED;
-        link_tell(l, event);
+        pass_on(l, e, LINK_REKEYED);
         break;
     case TRANSPORT_DEBUG:
-        event.kind = LINK_DEBUG;
-        link_tell(l, event);
+        pass_on(l, e, LINK_DEBUG);
         break;
     case TRANSPORT_DISCONNECTED:
         on_disconnected(l, e);
