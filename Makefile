@@ -8,6 +8,7 @@
 #   make regress          OpenSSH's own suite with adit, with aditd, and with both (root; openssh-tests)
 #   make table           each row of doc/ssh_config.md is taken out once, and its test must notice
 #   make bench           what tunnels cost here, ours beside Debian's peers: a table, and doc/bench.svg
+#   make bench-quick     under 3 minutes: CPU seconds per GB, and instructions against bench/quick.ref
 #   make soak            10,000 streams through a line with faults, each checked to its last byte
 #   make ci-full         what takes longer: valgrind, fuzzing, static checks
 #   make install PREFIX=/usr/local DESTDIR=
@@ -61,6 +62,11 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@bench/run.py --out $(BUILD)/bench.jsonl --draw doc/bench.svg $(ARGS)
 
+bench-quick:
+	@tools/bootstrap bench
+	@$(MAKE) --no-print-directory all
+	@bench/quick.py $(ARGS)
+
 soak:
 	@tools/bootstrap test
 	@$(MAKE) --no-print-directory all
@@ -77,4 +83,4 @@ format:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
 
-.PHONY: all try test test-quick interop-full regress table bench soak ci-full install format clean
+.PHONY: all try test test-quick interop-full regress table bench bench-quick soak ci-full install format clean
