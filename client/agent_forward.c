@@ -189,8 +189,8 @@ static void on_dialled(void *owner, const struct dial_result *result)
         give_up(j, dial_reason(result));
         return;
     }
-    j->agent =
-        stream_new(link_loop(j->user.link), result->fd, result->fd, SPLICE_QUEUE_CAP, on_agent, j);
+    j->agent = stream_new_socket(link_loop(j->user.link), result->fd, result->address,
+                                 SPLICE_QUEUE_CAP, on_agent, j);
     bind(j);
 }
 

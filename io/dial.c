@@ -135,16 +135,17 @@ static void finish(struct dial *d, int fd, enum dial_stage stage, int error)
 /* ---- connecting ---- */
 
 /* TCP lets a socket connect to its own port if the kernel happened to choose it as source. */
-static bool is_connected_to_itself(int fd)
+static bool is_connected_to_itself(int fd, const struct target *t)
 {
     struct sockaddr_storage ours = {0};
     struct sockaddr_storage theirs = {0};
     socklen_t our_len = sizeof(ours);
     socklen_t their_len = sizeof(theirs);
-    if (getsockname(fd, (struct sockaddr *)&ours, &our_len) != 0 ||
+    if (t->sa.ss_family == AF_UNIX || getsockname(fd, (struct sockaddr *)&ours, &our_len) != 0 ||
+        address_port(&ours) != address_port(&t->sa) ||
         getpeername(fd, (struct sockaddr *)&theirs, &their_len) != 0)
         return false;
-    return address_port(&ours) != 0 && our_len == their_len && memcmp(&ours, &theirs, our_len) == 0;
+    return our_len == their_len && memcmp(&ours, &theirs, our_len) == 0;
 }
 
 static void try_next(struct dial *d);
@@ -159,7 +160,7 @@ static void attempt_ready(void *owner, unsigned ready)
     (void)ready;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
-    if (!error && is_connected_to_itself(fd))
+    if (!error && is_connected_to_itself(fd, &d->targets[a->address]))
         error = ECONNREFUSED;
     d->last_target = a->address;
     end_attempt(a, error == 0);
@@ -224,11 +225,34 @@ static int bind_source(const struct dial *d, int fd, int family)
     return bind(fd, (const struct sockaddr *)&source.sa, source.len) == 0 ? 0 : errno;
 }
 
-/* Begins one attempt: 0, or errno with nothing left behind. */
-static int begin_attempt(struct dial *d, size_t index)
+static bool is_loopback(const struct sockaddr_storage *sa)
 {
-    struct attempt *a = &d->attempts[index];
-    const struct target *t = &d->targets[index];
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)sa;
+    return sa->ss_family == AF_INET
+               ? (ntohl(v4->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET
+               : sa->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/*
+ * 0: connected. EINPROGRESS: it comes. Else errno. On this machine the peer's kernel answers before
+ * connect returns, though that still says "in progress": asked again it tells how it ended, which
+ * is cheaper, and sooner, than to wait for what is there.
+ */
+static int try_connect(int fd, const struct target *t)
+{
+    int error = connect(fd, (const struct sockaddr *)&t->sa, t->len) == 0 ? 0 : errno;
+    if (error == EINPROGRESS && is_loopback(&t->sa))
+        error = connect(fd, (const struct sockaddr *)&t->sa, t->len) == 0 ? 0 : errno;
+    if (error == 0 && is_connected_to_itself(fd, t))
+        return ECONNREFUSED;
+    /* An interrupted connect goes on in the background, like one in progress. */
+    return error == EINTR || error == EALREADY ? EINPROGRESS : error;
+}
+
+/* 0: *out is connected. EINPROGRESS: *out is a socket on its way. Else errno with nothing left. */
+static int open_socket(const struct dial *d, const struct target *t, int *out)
+{
     const int on = 1;
     int family = t->sa.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -237,21 +261,23 @@ static int begin_attempt(struct dial *d, size_t index)
     int error = bind_source(d, fd, family);
     if (!error && family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (!error && connect(fd, (const struct sockaddr *)&t->sa, t->len) != 0)
-        error = errno;
-    /* An interrupted connect goes on in the background, like one in progress. */
-    if (error && error != EINPROGRESS && error != EINTR) {
+    if (!error)
+        error = try_connect(fd, t);
+    if (error && error != EINPROGRESS)
         close(fd);
-        return error;
-    }
+    *out = fd;
+    return error;
+}
+
+static void wait_for(struct dial *d, size_t index, int fd)
+{
+    struct attempt *a = &d->attempts[index];
     a->parent = d;
     a->fd = fd;
     a->address = index;
-    a->watch = loop_watch_new(d->loop, fd, attempt_ready, a);
-    CHECK(a->watch);
-    loop_watch_set(a->watch, WATCH_WRITE); /* a finished connect is writable at once */
+    a->watch = loop_watch_new_socket(d->loop, fd, attempt_ready, a);
+    loop_watch_set(a->watch, WATCH_WRITE);
     d->running++;
-    return 0;
 }
 
 static bool is_permitted(const struct dial *d, size_t index)
@@ -274,14 +300,20 @@ static void try_next(struct dial *d)
             continue;
         }
         d->last_target = index;
-        int error = begin_attempt(d, index);
+        int fd = -1;
+        int error = open_socket(d, &d->targets[index], &fd);
+        if (error == 0) {
+            finish(d, fd, DIAL_CONNECT, 0);
+            return;
+        }
         if (error == EAGAIN && d->targets[index].sa.ss_family == AF_UNIX &&
             d->unix_retries++ < UNIX_RETRY_LIMIT) {
             d->next = index;
             loop_timer_start(d->stagger, UNIX_RETRY_MS);
             return;
         }
-        if (error == 0) {
+        if (error == EINPROGRESS) {
+            wait_for(d, index, fd);
             if (d->next < d->target_count)
                 loop_timer_start(d->stagger, STAGGER_MS);
             return;

@@ -215,7 +215,8 @@ static void a_cancelled_dial_is_silent_at_every_stage(void **state)
 {
     struct caller c = {.f = *state};
     uint16_t port;
-    int listening = take_port(&port, 5);
+    int listening = take_port(&port, 0);
+    struct caller first = dial_to(*state, "127.0.0.1", port, AF_INET, NULL); /* others wait */
     dial_cancel(dial_new(c.f->l, "127.0.0.1", port, AF_INET, NULL, 0, on_done, &c));
     fixture_run_to_end(c.f);
     struct dial *connecting = dial_new(c.f->l, "127.0.0.1", port, AF_INET, NULL, 0, on_done, &c);
@@ -230,6 +231,7 @@ static void a_cancelled_dial_is_silent_at_every_stage(void **state)
         dial_cancel(resolving[i]);
     fixture_run_to_end(c.f);
     assert_int_equal(c.calls, 0);
+    close(first.fd);
     close(listening);
 }
 
@@ -328,8 +330,8 @@ static void loop_free_puts_away_running_dials(void **state)
 {
     struct caller c = {.fd = -1};
     uint16_t port;
-    (void)state;
-    int listening = take_port(&port, 5);
+    int listening = take_port(&port, 0);
+    struct caller first = dial_to(*state, "127.0.0.1", port, AF_INET, NULL); /* others wait */
     fixture_setup((void **)&c.f);
     for (int i = 0; i < 8; i++)
         (void)!dial_new(c.f->l, i % 2 ? "127.1" : "127.0.0.1", port, AF_INET, NULL, 0, on_done, &c);
@@ -337,6 +339,7 @@ static void loop_free_puts_away_running_dials(void **state)
     loop_run(c.f->l);
     fixture_teardown((void **)&c.f);
     assert_int_equal(c.calls, 0);
+    close(first.fd);
     close(listening);
 }
 

@@ -26,8 +26,6 @@
 struct fixture {
     struct loop *l;
     struct loop_timer *guard;
-    uv_prepare_t rounds; /* counts how often the loop was about to sleep */
-    uint64_t round_count;
 };
 
 static inline void fixture_guard_fired(void *owner)
@@ -35,12 +33,6 @@ static inline void fixture_guard_fired(void *owner)
     (void)owner;
     fputs("the test hangs\n", stderr);
     abort(); /* a jump out of the loop's own code would leave it broken for the next test */
-}
-
-static inline void fixture_round(uv_prepare_t *handle)
-{
-    struct fixture *f = handle->data;
-    f->round_count++;
 }
 
 static inline int fixture_setup(void **state)
@@ -71,16 +63,11 @@ static inline void fixture_stop(void *owner)
 static inline uint64_t fixture_rounds(struct fixture *f, uint64_t time_ms)
 {
     struct loop_timer *end = loop_timer_new(f->l, fixture_stop, f);
-    assert_int_equal(uv_prepare_init(loop_native(f->l), &f->rounds), 0);
-    f->rounds.data = f;
-    uv_prepare_start(&f->rounds, fixture_round);
-    f->round_count = 0;
+    uint64_t before = loop_round_count(f->l);
     loop_timer_start(end, time_ms);
     loop_run(f->l);
     loop_timer_close(end);
-    f->rounds.data = NULL;
-    uv_close((uv_handle_t *)&f->rounds, NULL);
-    return f->round_count;
+    return loop_round_count(f->l) - before;
 }
 
 static inline int fixture_teardown(void **state)

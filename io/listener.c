@@ -44,9 +44,10 @@ struct listener {
     uint64_t shortages; /* since the last log line */
     bool has_logged;
     bool accepting, paused;
-    bool in_accept; /* the owner is being told of a connection */
-    bool closed;    /* freed when in_accept ends */
-    char *path;     /* of a Unix socket we made */
+    bool is_from_elsewhere; /* it listened before it was ours: some may wait in it already */
+    bool in_accept;         /* the owner is being told of a connection */
+    bool closed;            /* freed when in_accept ends */
+    char *path;             /* of a Unix socket we made */
     dev_t device;
     ino_t inode;
 };
@@ -99,14 +100,19 @@ static bool is_passed_over(int error)
     return false;
 }
 
+/* What a listening socket has of it, those that are accepted from it have from their beginning. */
+static void set_nodelay(int fd)
+{
+    const int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void hand_over(struct listener *li, int fd, const struct sockaddr_storage *peer)
 {
     char from[ADDRESS_TEXT_MAX];
     address_text(peer, from);
-    if (peer->ss_family == AF_INET || peer->ss_family == AF_INET6) {
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
+    if (li->is_from_elsewhere && peer->ss_family != AF_UNIX)
+        set_nodelay(fd);
     li->accepted(li->owner, fd, from, address_port(peer));
 }
 
@@ -230,6 +236,7 @@ static int open_tcp(const struct socket_address *address, uint16_t port, int *fd
     *fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return errno;
+    set_nodelay(*fd);
     bool ok = setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
     if (ok && sa.ss_family == AF_INET6)
         ok = setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
@@ -291,6 +298,7 @@ struct listener *listener_new_fds(struct loop *l, const int *fds, size_t count,
                                   listener_accepted *accepted, void *owner)
 {
     struct listener *li = new_listener(l, count, accepted, owner);
+    li->is_from_elsewhere = true;
     for (size_t i = 0; i < count; i++)
         add_socket(li, fds[i]);
     begin_listening(li);
@@ -366,6 +374,7 @@ static int listen_beside(struct listener *li, int fd)
     }
     if (error)
         return error;
+    set_nodelay(own);
     if (listen(own, BACKLOG) == 0) {
         add_socket(li, own);
         return 0;

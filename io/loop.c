@@ -1,7 +1,7 @@
 /*
- * The loop itself: timers, signals and the end-of-turn pass. The pass hangs on a prepare handle,
- * which runs after the timers and just before the loop sleeps; an idle handle forbids that sleep
- * while requests are left. Descriptors are watch.c's.
+ * The loop itself: timers, signals and the end-of-turn pass. It sleeps in the descriptors (watch.c)
+ * and calls the event library only when that has something to do: a timer is due, a signal came, a
+ * child ended, a name was found. The pass runs after both, just before the next sleep.
  */
 #include "io/loop.h"
 
@@ -15,10 +15,14 @@
 
 struct loop {
     uv_loop_t uv;
-    uv_prepare_t before_sleep;
-    uv_idle_t no_sleep; /* active while a request is waiting */
-    struct list turns;  /* to run in this pass, or in the next one that begins */
-    struct list later;  /* asked for again by entries that ran in this pass */
+    /* Always active: without any, the library takes every question for the next timer as a stop. */
+    uv_prepare_t presence;
+    struct watches *watches;
+    bool is_native_ready;
+    bool is_stopped;
+    uint64_t rounds;
+    struct list turns; /* to run in this pass, or in the next one that begins */
+    struct list later; /* asked for again by entries that ran in this pass */
     struct list items;
     uint64_t pass; /* from 1 on */
     bool in_pass;
@@ -37,6 +41,8 @@ struct resolver *loop_resolver(struct loop *l)
 
 struct loop_timer {
     uv_timer_t uv;
+    struct loop *loop;
+    bool is_known; /* to the event library: many are never started, and those cost nothing */
     loop_timer_callback *callback;
     void *owner;
 };
@@ -69,6 +75,16 @@ void *loop_native(struct loop *l)
     return &l->uv;
 }
 
+struct watches *loop_watches(struct loop *l)
+{
+    return l->watches;
+}
+
+uint64_t loop_round_count(const struct loop *l)
+{
+    return l->rounds;
+}
+
 void loop_keep(struct loop *l, struct loop_item *item, void (*drop)(void *owner), void *owner)
 {
     item->drop = drop;
@@ -88,11 +104,6 @@ void loop_close_handle(void *handle)
 
 /* ---- end of turn ---- */
 
-static void stay_awake(uv_idle_t *handle)
-{
-    (void)handle; /* being active is all it is for */
-}
-
 static void run_turns(struct loop *l)
 {
     struct list *first;
@@ -107,16 +118,6 @@ static void run_turns(struct loop *l)
     l->in_pass = false;
     while ((first = list_take_first(&l->later)))
         list_append(&l->turns, first);
-    if (list_is_empty(&l->turns))
-        uv_idle_stop(&l->no_sleep);
-}
-
-static void before_sleep(uv_prepare_t *handle)
-{
-    struct loop *l = container_of(handle, struct loop, before_sleep);
-    /* An active idle handle also stands for a request that was cancelled since. */
-    if (uv_is_active((uv_handle_t *)&l->no_sleep))
-        run_turns(l);
 }
 
 void loop_turn_request(struct loop *l, struct loop_turn *turn)
@@ -125,7 +126,6 @@ void loop_turn_request(struct loop *l, struct loop_turn *turn)
         return;
     turn->requested = true;
     list_append(l->in_pass && turn->ran_in == l->pass ? &l->later : &l->turns, &turn->link);
-    uv_idle_start(&l->no_sleep, stay_awake);
 }
 
 void loop_turn_cancel(struct loop_turn *turn)
@@ -138,6 +138,11 @@ void loop_turn_cancel(struct loop_turn *turn)
 
 /* ---- the loop ---- */
 
+static void be_there(uv_prepare_t *handle)
+{
+    (void)handle; /* being active is all it is for */
+}
+
 struct loop *loop_new(void)
 {
     struct loop *l = NEW(struct loop);
@@ -146,10 +151,9 @@ struct loop *loop_new(void)
     list_init(&l->later);
     list_init(&l->items);
     CHECK(uv_loop_init(&l->uv) == 0);
-    CHECK(uv_prepare_init(&l->uv, &l->before_sleep) == 0);
-    CHECK(uv_idle_init(&l->uv, &l->no_sleep) == 0);
-    CHECK(uv_prepare_start(&l->before_sleep, before_sleep) == 0);
-    uv_unref((uv_handle_t *)&l->before_sleep);
+    CHECK(uv_prepare_init(&l->uv, &l->presence) == 0);
+    CHECK(uv_prepare_start(&l->presence, be_there) == 0);
+    l->watches = watches_new(uv_backend_fd(&l->uv));
     return l;
 }
 
@@ -169,24 +173,55 @@ void loop_free(struct loop *l)
         struct loop_item *item = container_of(first, struct loop_item, link);
         item->drop(item->owner);
     }
+    watches_free(l->watches);
     uv_walk(&l->uv, close_left, NULL);
-    do
-        uv_run(&l->uv, UV_RUN_DEFAULT);
-    while (uv_loop_alive(&l->uv)); /* a stop asked for earlier ends the first run at once */
+    uv_run(&l->uv, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&l->uv) == 0);
     mem_free(l);
 }
 
+static bool has_native_work(struct loop *l)
+{
+    uv_unref((uv_handle_t *)&l->presence);
+    bool is_alive = uv_loop_alive(&l->uv);
+    uv_ref((uv_handle_t *)&l->presence);
+    return is_alive;
+}
+
+static bool may_go_on(struct loop *l)
+{
+    return !l->is_stopped &&
+           (watches_are_wanted(l->watches) || !list_is_empty(&l->turns) || has_native_work(l));
+}
+
+void loop_round(struct loop *l)
+{
+    l->rounds++;
+    uv_update_time(&l->uv);
+    if (l->is_native_ready || uv_backend_timeout(&l->uv) == 0)
+        uv_run(&l->uv, UV_RUN_NOWAIT);
+    l->is_native_ready = false;
+    if (!list_is_empty(&l->turns))
+        run_turns(l);
+    if (!may_go_on(l))
+        return;
+    watches_sleep(l->watches, list_is_empty(&l->turns) ? uv_backend_timeout(&l->uv) : 0);
+    uv_update_time(&l->uv);
+    l->is_native_ready = watches_serve(l->watches);
+}
+
 void loop_run(struct loop *l)
 {
-    uv_run(&l->uv, UV_RUN_DEFAULT);
+    while (may_go_on(l))
+        loop_round(l);
+    l->is_stopped = false;
     if (!list_is_empty(&l->turns))
         run_turns(l);
 }
 
 void loop_stop(struct loop *l)
 {
-    uv_stop(&l->uv);
+    l->is_stopped = true;
 }
 
 uint64_t loop_now(const struct loop *l)
@@ -217,21 +252,25 @@ static void timer_fired(uv_timer_t *handle)
 struct loop_timer *loop_timer_new(struct loop *l, loop_timer_callback *callback, void *owner)
 {
     struct loop_timer *t = NEW(struct loop_timer);
+    t->loop = l;
     t->callback = callback;
     t->owner = owner;
-    CHECK(uv_timer_init(&l->uv, &t->uv) == 0);
-    t->uv.data = t;
     return t;
 }
 
 void loop_timer_start(struct loop_timer *t, uint64_t delay_ms)
 {
+    if (!t->is_known) {
+        CHECK(uv_timer_init(&t->loop->uv, &t->uv) == 0);
+        t->uv.data = t;
+        t->is_known = true;
+    }
     CHECK(uv_timer_start(&t->uv, timer_fired, delay_ms, 0) == 0);
 }
 
 void loop_timer_at(struct loop_timer *t, uint64_t when_ms)
 {
-    uint64_t now = uv_now(t->uv.loop);
+    uint64_t now = loop_now(t->loop);
     if (when_ms == CLOCK_NEVER)
         loop_timer_stop(t);
     else
@@ -240,13 +279,16 @@ void loop_timer_at(struct loop_timer *t, uint64_t when_ms)
 
 void loop_timer_stop(struct loop_timer *t)
 {
-    uv_timer_stop(&t->uv);
+    if (t->is_known)
+        uv_timer_stop(&t->uv);
 }
 
 void loop_timer_close(struct loop_timer *t)
 {
-    if (t)
+    if (t && t->is_known)
         loop_close_handle(&t->uv);
+    else
+        mem_free(t);
 }
 
 /* ---- signals ---- */

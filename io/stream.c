@@ -221,15 +221,15 @@ static int kernel_holds(const struct fd_stream *f)
 static bool may_finish(const struct fd_stream *f)
 {
     int unread = 0;
+    if (!f->is_tcp || f->write_failed || (f->ending == CLOSING && f->read_ended))
+        return true; /* nothing unread is behind an end or an error */
     int left = kernel_holds(f);
-    if (!f->is_tcp || f->write_failed || is_tcp_dead(f))
+    if (is_tcp_dead(f))
         return true;
-    if (f->ending == ABORTING)
+    if (f->ending == ABORTING || left > 0 || f->shut_done)
         return left == 0;
     (void)ioctl(f->read_fd, FIONREAD, &unread);
-    if (unread == 0 && (f->read_ended || left == 0))
-        return true;
-    return f->shut_done && left == 0;
+    return unread == 0;
 }
 
 static bool is_ending_too_slow(struct fd_stream *f)
@@ -523,7 +523,7 @@ static int socket_option(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
-/* Watches fd; *restore: it was blocking, and others may share the open file. */
+/* Watches fd, of any kind; *restore: it was blocking, and others may share the open file. */
 static struct loop_watch *watch(struct fd_stream *f, int fd, bool *restore)
 {
     *restore = false;
@@ -535,8 +535,8 @@ static struct loop_watch *watch(struct fd_stream *f, int fd, bool *restore)
     return w;
 }
 
-struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
-                          stream_owner *event, void *owner)
+static struct fd_stream *new_fd_stream(struct loop *l, int read_fd, int write_fd, size_t cap,
+                                       stream_owner *event, void *owner)
 {
     struct fd_stream *f = NEW(struct fd_stream);
     f->base = (struct stream){&fd_ops, event, owner};
@@ -546,6 +546,14 @@ struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
     f->turn.callback = turn_ended;
     f->turn.owner = f;
     buf_init(&f->queue, cap);
+    loop_keep(l, &f->item, drop, f);
+    return f;
+}
+
+struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
+                          stream_owner *event, void *owner)
+{
+    struct fd_stream *f = new_fd_stream(l, read_fd, write_fd, cap, event, owner);
     f->is_socket = socket_option(write_fd, SO_TYPE) >= 0;
     f->is_tcp =
         f->is_socket && read_fd == write_fd && socket_option(read_fd, SO_PROTOCOL) == IPPROTO_TCP;
@@ -553,7 +561,16 @@ struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
     f->write_watch = f->read_watch;
     if (read_fd != write_fd)
         f->write_watch = watch(f, write_fd, &f->restore_write);
-    loop_keep(l, &f->item, drop, f);
+    return &f->base;
+}
+
+struct stream *stream_new_socket(struct loop *l, int fd, const char *peer, size_t cap,
+                                 stream_owner *event, void *owner)
+{
+    struct fd_stream *f = new_fd_stream(l, fd, fd, cap, event, owner);
+    f->is_socket = true;
+    f->is_tcp = peer[0] != '\0';
+    f->read_watch = f->write_watch = loop_watch_new_socket(l, fd, combined_ready, f);
     return &f->base;
 }
 
@@ -605,8 +622,8 @@ void stream_set_nodelay(struct stream *s)
 
 void stream_set_quick_acks(struct stream *s, unsigned reads)
 {
-    struct fd_stream *f = of(s);
-    f->quick_acks = f->is_tcp ? reads : 0;
+    if (s->ops == &fd_ops && of(s)->is_tcp)
+        of(s)->quick_acks = reads;
 }
 
 void stream_set_keepalive(struct stream *s, bool on)

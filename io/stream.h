@@ -140,6 +140,13 @@ struct stream *stream_new(struct loop *l, int read_fd, int write_fd, size_t cap,
                           stream_owner *event, void *owner) MUST_USE;
 
 /*
+ * The same for a socket as a listener or a dial gave it, with what that told of the other side: a
+ * numeric address, or "" for a Unix socket. The kernel need not be asked what it is.
+ */
+struct stream *stream_new_socket(struct loop *l, int fd, const char *peer, size_t cap,
+                                 stream_owner *event, void *owner) MUST_USE;
+
+/*
  * From here on a death of the process (SIGKILL, a crash) shows as a reset to the other side, not as
  * a clean end that cuts what was to come; stream_close still ends with a FIN. TCP descriptor
  * streams only, harmless otherwise.

@@ -23,6 +23,10 @@ typedef void loop_watch_callback(void *owner, unsigned ready);
  */
 struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_callback *callback,
                                   void *owner) MUST_USE;
+/* The same for a socket that does not block: never NULL, and the kernel hears of it when something
+ * is wanted of it. */
+struct loop_watch *loop_watch_new_socket(struct loop *l, int fd, loop_watch_callback *callback,
+                                         void *owner) MUST_USE;
 void loop_watch_set(struct loop_watch *w, unsigned what); /* 0: not polled at all */
 /* From here fd may be closed or given away. NULL allowed. */
 void loop_watch_close(struct loop_watch *w);
@@ -46,6 +50,26 @@ struct resolver *loop_resolver(struct loop *l);
 
 /* An EAI_ code for the event library's own number. */
 int resolver_error(int status);
+
+/*
+ * All watches of a loop, for the loop alone: it sleeps in them, and native_fd, which is the event
+ * library's own descriptor, is one that wakes it up.
+ */
+struct watches;
+struct watches *watches_new(int native_fd) MUST_USE;
+void watches_free(struct watches *set); /* closes what is left */
+struct watches *loop_watches(struct loop *l) MUST_USE;
+/* Does any want anything? */
+bool watches_are_wanted(const struct watches *set) MUST_USE;
+/* Until something is ready; timeout_ms: 0 looks only, -1 for ever. */
+void watches_sleep(struct watches *set, int timeout_ms);
+/* Calls back for what sleep found. True: the event library has something to do. */
+bool watches_serve(struct watches *set) MUST_USE;
+
+/* One turn, with its sleep if anything can still happen. */
+void loop_round(struct loop *l);
+/* How many turns there have been: tests see by it whether a loop spins. */
+uint64_t loop_round_count(const struct loop *l) MUST_USE;
 
 /* The event library's loop. */
 void *loop_native(struct loop *l) MUST_USE;

@@ -171,8 +171,8 @@ static void on_dialled(void *owner, const struct dial_result *result)
     } else if (result->fd < 0) {
         refuse(p, result);
     } else {
-        struct stream *s =
-            stream_new(link_loop(l), result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
+        struct stream *s = stream_new_socket(link_loop(l), result->fd, result->address,
+                                             SPLICE_QUEUE_CAP, NULL, NULL);
         tell_of(p, AUDIT_OPEN, NULL);
         join(p, s);
     }

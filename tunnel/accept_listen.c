@@ -193,7 +193,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
     struct writer w;
     struct body_tcpip_open open = {slice_text(f->address), f->port, slice_text(from), from_port};
     const char *type = f->is_path ? "forwarded-streamlocal@openssh.com" : "forwarded-tcpip";
-    struct stream *s = stream_new(link_loop(l), fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
+    struct stream *s = stream_new_socket(link_loop(l), fd, from, SPLICE_QUEUE_CAP, NULL, NULL);
     buf_init(&body, 2048);
     writer_init(&w, &body);
     if (f->is_path)

@@ -143,7 +143,7 @@ void forward_dynamic_accept(struct forward *f, int fd, const char *from, uint16_
     channel_user_init(&v->user, &visitor_ops, f->set->link, NULL);
     memcpy(v->from, from, MIN(strlen(from), sizeof(v->from) - 1));
     socks_init(&v->socks);
-    v->stream = stream_new(f->set->loop, fd, fd, SPLICE_QUEUE_CAP, visitor_stream, v);
+    v->stream = stream_new_socket(f->set->loop, fd, from, SPLICE_QUEUE_CAP, visitor_stream, v);
     stream_reading(v->stream, true);
 }
 
@@ -194,8 +194,8 @@ static void far_dialled(void *owner, const struct dial_result *result)
         far_refuse(v, result->stage == DIAL_CONNECT ? SOCKS_REFUSED : SOCKS_FAILED);
         return;
     }
-    struct stream *s =
-        stream_new(v->forward->set->loop, result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
+    struct stream *s = stream_new_socket(v->forward->set->loop, result->fd, result->address,
+                                         SPLICE_QUEUE_CAP, NULL, NULL);
     struct channel *ch = v->user.channel;
     struct slice early = buf_slice(&v->early);
     struct iovec bytes = {(void *)(uintptr_t)early.ptr, early.len};

@@ -90,7 +90,7 @@ static void on_accepted(void *owner, int fd, const char *from, uint16_t from_por
         forward_dynamic_accept(f, fd, from, from_port);
         return;
     }
-    struct stream *s = stream_new(f->set->loop, fd, fd, SPLICE_QUEUE_CAP, NULL, NULL);
+    struct stream *s = stream_new_socket(f->set->loop, fd, from, SPLICE_QUEUE_CAP, NULL, NULL);
     struct link *l = forward_set_pick(f->set);
     if (!l) {
         stream_abort(s);

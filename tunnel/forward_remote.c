@@ -162,8 +162,8 @@ static void on_dialled(void *owner, const struct dial_result *result)
         snprintf(text, sizeof(text), "%s by %s on the client's side", reason, target);
         link_refuse(l, d->user.channel, SSH_OPEN_CONNECT_FAILED, text);
     } else {
-        struct stream *s =
-            stream_new(link_loop(l), result->fd, result->fd, SPLICE_QUEUE_CAP, NULL, NULL);
+        struct stream *s = stream_new_socket(link_loop(l), result->fd, result->address,
+                                             SPLICE_QUEUE_CAP, NULL, NULL);
         splice_accept(l, d->user.channel, s, NULL, NULL);
     }
     mem_free(d);
