@@ -370,6 +370,7 @@ static void client_setup(struct client *c)
 {
     const struct client_options *o = c->options;
     c->loop = loop_new();
+    loop_take_all_descriptors(c->loop); /* a channel needs one, and there may be thousands */
     reach_init(c);
     c->persist_timer = loop_timer_new(c->loop, on_persisted, c);
     for (size_t i = 0; i < ARRAY_LEN(signals_that_end); i++)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -67,6 +68,37 @@ static uv_stdio_container_t *new_stdio(const struct child_spec *spec, size_t cou
     return stdio;
 }
 
+static bool has_room_for_a_pipe(void)
+{
+    int fds[2];
+    if (child_pipe(fds) != OK)
+        return false;
+    close(fds[0]);
+    close(fds[1]);
+    return true;
+}
+
+/*
+ * The limit is inherited as it is at the fork, so it is set around it. Where more is open here than
+ * it allows, the library's pipe cannot be had; then the child gets it a moment later.
+ */
+static int spawn(struct loop *l, struct child *c, const uv_process_options_t *options)
+{
+    const struct rlimit *files = loop_child_files(l);
+    struct rlimit ours;
+    if (!files || getrlimit(RLIMIT_NOFILE, &ours) != 0 || setrlimit(RLIMIT_NOFILE, files) != 0)
+        return uv_spawn(loop_native(l), &c->uv, options);
+    bool is_late = !has_room_for_a_pipe();
+    if (is_late)
+        CHECK(setrlimit(RLIMIT_NOFILE, &ours) == 0);
+    int result = uv_spawn(loop_native(l), &c->uv, options);
+    if (!is_late)
+        CHECK(setrlimit(RLIMIT_NOFILE, &ours) == 0);
+    else if (result == 0)
+        (void)prlimit(child_pid(c), RLIMIT_NOFILE, files, NULL);
+    return result;
+}
+
 enum err child_new(struct child **out, struct loop *l, const struct child_spec *spec,
                    child_exited *exited, void *owner)
 {
@@ -89,7 +121,7 @@ enum err child_new(struct child **out, struct loop *l, const struct child_spec *
     c->owner = owner;
     c->uv.data = c;
     mark_close_on_exec();
-    int result = uv_spawn(loop_native(l), &c->uv, &options);
+    int result = spawn(l, c, &options);
     mem_free(stdio);
     close(null_fd);
     if (result != 0) {

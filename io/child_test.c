@@ -1,6 +1,7 @@
 /* Children: what they get, how they end, and that they are always reaped. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "io/child.h"
@@ -113,6 +114,41 @@ static void the_environment_is_the_given_one(void **state)
     assert_int_equal(p.status, 0);
 }
 
+static void many_open_descriptors_are_ours_alone(void **state)
+{
+    struct parent p = {.f = *state};
+    struct rlimit before;
+    struct rlimit now;
+    char *const arguments[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+                               (char *)(uintptr_t) "test `ulimit -Sn` = 40", NULL};
+    const struct child_spec spec = {.file = "/bin/sh", .arguments = arguments};
+    struct child *c;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit few = {.rlim_cur = 40, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    loop_take_all_descriptors(p.f->l);
+    loop_take_all_descriptors(p.f->l);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(now.rlim_cur, before.rlim_max);
+    assert_ok(child_new(&c, p.f->l, &spec, on_exit_of_child, &p));
+    fixture_run_to_end(p.f);
+    assert_int_equal(p.status, 0);
+    /* Also where more is open than a child may have. */
+    int kept[50];
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        kept[i] = open("/", O_PATH | O_CLOEXEC);
+    assert_ok(child_new(&c, p.f->l, &spec, on_exit_of_child, &p));
+    assert_int_equal(prlimit(child_pid(c), RLIMIT_NOFILE, NULL, &now), 0);
+    assert_int_equal(now.rlim_cur, 40);
+    fixture_run_to_end(p.f);
+    assert_int_equal(p.ends, 2);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        close(kept[i]);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(now.rlim_cur, before.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 static void a_child_can_be_killed_or_forgotten(void **state)
 {
     struct parent p = {.f = *state};
@@ -147,6 +183,7 @@ int main(void)
         IO_TEST(a_missing_program_is_not_found),
         IO_TEST(descriptors_arrive_in_order_and_no_others),
         IO_TEST(the_environment_is_the_given_one),
+        IO_TEST(many_open_descriptors_are_ours_alone),
         IO_TEST(a_child_can_be_killed_or_forgotten),
     };
     return RUN_TESTS(tests);

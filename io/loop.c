@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <uv.h>
 
@@ -27,6 +28,8 @@ struct loop {
     uint64_t pass; /* from 1 on */
     bool in_pass;
     struct resolver *resolver;
+    struct rlimit files; /* before we took all */
+    bool has_taken_files;
 };
 
 void loop_set_resolver(struct loop *l, struct resolver *r)
@@ -78,6 +81,21 @@ void *loop_native(struct loop *l)
 struct watches *loop_watches(struct loop *l)
 {
     return l->watches;
+}
+
+void loop_take_all_descriptors(struct loop *l)
+{
+    struct rlimit all;
+    if (l->has_taken_files || getrlimit(RLIMIT_NOFILE, &l->files) != 0)
+        return;
+    all = l->files;
+    all.rlim_cur = all.rlim_max;
+    l->has_taken_files = setrlimit(RLIMIT_NOFILE, &all) == 0;
+}
+
+const struct rlimit *loop_child_files(const struct loop *l)
+{
+    return l->has_taken_files ? &l->files : NULL;
 }
 
 uint64_t loop_round_count(const struct loop *l)

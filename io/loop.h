@@ -78,6 +78,12 @@ struct loop_turn {
 void loop_turn_request(struct loop *l, struct loop_turn *turn);
 void loop_turn_cancel(struct loop_turn *turn); /* before freeing the owner; harmless if idle */
 
+/*
+ * From here on the process may open as many descriptors as it may be allowed at all; children that
+ * are spawned on this loop get the limit that was, for some programs walk over all that might be.
+ */
+void loop_take_all_descriptors(struct loop *l);
+
 /* SIGPIPE ignored; UV_USE_IO_URING=0; large memory is given back; by loop_new, idempotent. */
 void loop_process_setup(void);
 

@@ -71,6 +71,10 @@ void loop_round(struct loop *l);
 /* How many turns there have been: tests see by it whether a loop spins. */
 uint64_t loop_round_count(const struct loop *l) MUST_USE;
 
+/* The limit of descriptors for children; NULL: the process's own. */
+struct rlimit;
+const struct rlimit *loop_child_files(const struct loop *l) MUST_USE;
+
 /* The event library's loop. */
 void *loop_native(struct loop *l) MUST_USE;
 /* Closes one of its handles; then the memory at the handle's data pointer is freed. */
