@@ -103,10 +103,9 @@ static enum err take_connection(struct worker *w, uint32_t id, const struct role
         connection_free(c);
         return err;
     }
-    c->worker = w;
+    worker_add(w, c);
     c->ticket_fd = fcntl(ticket_fd, F_DUPFD_CLOEXEC, 3);
     c->ticket_number = number;
-    w->connections++;
     log_info("user %s from %s port %u goes on", c->user, c->address, c->port);
     return OK;
 }

@@ -31,12 +31,23 @@ void connection_cut(struct connection *c, const char *why)
 
 unsigned connections_waiting(const struct supervisor *s)
 {
-    unsigned waiting = 0;
-    LIST_FOR (c, &s->connections, struct connection, link) {
-        if (c->order.phase < SESSION_OK)
-            waiting++;
-    }
-    return waiting;
+    return s->waiting_count;
+}
+
+static void stop_waiting(struct connection *c)
+{
+    if (list_is_empty(&c->waiting_link))
+        return;
+    list_remove(&c->waiting_link);
+    c->supervisor->waiting_count--;
+}
+
+enum err connection_step(struct connection *c, enum session_step step)
+{
+    enum err err = session_order_step(&c->order, step);
+    if (c->order.phase >= SESSION_OK)
+        stop_waiting(c);
+    return err;
 }
 
 bool connection_is_at_work(const struct connection *c)
@@ -44,9 +55,23 @@ bool connection_is_at_work(const struct connection *c)
     return c->order.phase == SESSION_WORK;
 }
 
+/* Numbers follow each other: the chains are equally long. */
+static struct list *chain_of(struct supervisor *s, uint32_t id)
+{
+    return &s->by_id[id % ID_CHAINS];
+}
+
+void connections_init(struct supervisor *s)
+{
+    list_init(&s->connections);
+    list_init(&s->waiting);
+    for (size_t i = 0; i < ID_CHAINS; i++)
+        list_init(&s->by_id[i]);
+}
+
 struct connection *connection_find(struct supervisor *s, uint32_t id)
 {
-    LIST_FOR (c, &s->connections, struct connection, link) {
+    LIST_FOR (c, chain_of(s, id), struct connection, id_link) {
         if (c->id == id)
             return c;
     }
@@ -82,7 +107,7 @@ static enum err tell(struct connection *c, const struct role_msg *m, const int *
 static void on_sign(struct connection *c, const struct role_msg *asked)
 {
     struct role_msg m = *asked;
-    if (session_order_step(&c->order, SESSION_ASK_SIGN) != OK) {
+    if (connection_step(c, SESSION_ASK_SIGN) != OK) {
         connection_cut(c, "a signature may not be asked for now");
         return;
     }
@@ -99,7 +124,7 @@ static void on_sign(struct connection *c, const struct role_msg *asked)
 static void take_signature(struct connection *c, struct slice signature)
 {
     enum session_phase before = c->order.phase;
-    if (session_order_step(&c->order, SESSION_SIGNED) != OK)
+    if (connection_step(c, SESSION_SIGNED) != OK)
         return;
     if (before == SESSION_NEW) {
         CHECK(connection_keep(&c->session_id, buf_slice(&c->signing_hash)) == OK);
@@ -212,7 +237,7 @@ static void grace_over(void *owner)
 
 static void on_handover(struct connection *c, const struct role_msg *m)
 {
-    if (session_order_step(&c->order, SESSION_HANDED_OVER) != OK) {
+    if (connection_step(c, SESSION_HANDED_OVER) != OK) {
         connection_cut(c, "it may not be handed over now");
         return;
     }
@@ -283,7 +308,7 @@ void connection_worker_message(struct connection *c, const struct role_msg *m, c
         close_socket(c);
     } else if (m->kind == ROLE_MSG_SIGN) {
         on_sign(c, m);
-    } else if (session_order_step(&c->order, SESSION_ASK_WORK) != OK) {
+    } else if (connection_step(c, SESSION_ASK_WORK) != OK) {
         connection_cut(c, "its worker may not ask that now");
     } else if (m->kind == ROLE_MSG_SESSION) {
         connection_on_session(c, m, fds, fd_count);
@@ -479,7 +504,10 @@ struct connection *connection_new(struct supervisor *s, uint32_t id)
     buf_init(&c->key_options, ROLE_MSG_OPTIONS_MAX);
     buf_init(&c->fingerprint, ROLE_MSG_TEXT_MAX);
     list_init(&c->launches);
+    list_init(&c->waiting_link);
+    list_init(&c->member_link);
     list_append(&s->connections, &c->link);
+    list_append(chain_of(s, id), &c->id_link);
     return c;
 }
 
@@ -500,6 +528,8 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
     c->port = port;
     find_local_address(c, in);
     c->source = source_of(from, s->options.per_source_net_block_size);
+    list_append(&s->waiting, &c->waiting_link);
+    s->waiting_count++;
     c->is_counted = true;
     admission_enter(s->sources, &c->source);
     c->in_fd = fcntl(in, F_DUPFD_CLOEXEC, 3);
@@ -523,9 +553,8 @@ void connection_start(struct supervisor *s, int in, int out, const char *from, u
 static struct connection *most_dispensable(struct supervisor *s, const struct source *crowd)
 {
     struct connection *found = NULL;
-    LIST_FOR (c, &s->connections, struct connection, link) {
-        if (c->order.phase < SESSION_OK && c->is_counted &&
-            memcmp(&c->source, crowd, sizeof(*crowd)) == 0 &&
+    LIST_FOR (c, &s->waiting, struct connection, waiting_link) {
+        if (c->is_counted && memcmp(&c->source, crowd, sizeof(*crowd)) == 0 &&
             (!found || c->order.phase < found->order.phase))
             found = c;
     }
@@ -564,6 +593,9 @@ void connection_reload(struct connection *c)
 void connection_free(struct connection *c)
 {
     list_remove(&c->link);
+    list_remove(&c->id_link);
+    list_remove(&c->member_link);
+    stop_waiting(c);
     connection_leave_joins(c);
     connection_end_question(c);
     stop_counting(c);

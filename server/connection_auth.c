@@ -130,7 +130,7 @@ static enum err fix_account(struct connection *c, const struct role_msg *m)
     TRY(connection_keep(&c->groups, m->groups));
     connection_keep_groups(c, m->group_names);
     TRY(connection_resolve(c));
-    TRY(session_order_step(&c->order, SESSION_KNOWN));
+    TRY(connection_step(c, SESSION_KNOWN));
     return send_methods(c);
 }
 
@@ -178,7 +178,7 @@ static void send_answer(struct connection *c, const struct role_msg *m)
 static void refusal_due(void *owner)
 {
     struct connection *c = owner;
-    if (session_order_step(&c->order, SESSION_REFUSED) != OK)
+    if (connection_step(c, SESSION_REFUSED) != OK)
         connection_cut(c, "an answer came without its question");
     else
         send_answer(c, &(struct role_msg){.kind = ROLE_MSG_ANSWER});
@@ -219,7 +219,7 @@ static void say_partial(struct connection *c, const struct auth_methods *methods
     struct buf text;
     buf_init(&text, ROLE_MSG_TEXT_MAX);
     auth_methods_next(methods, &c->steps, &text);
-    if (session_order_step(&c->order, SESSION_REFUSED) != OK)
+    if (connection_step(c, SESSION_REFUSED) != OK)
         connection_cut(c, "an answer came without its question");
     else
         send_answer(c, &(struct role_msg){
@@ -240,7 +240,7 @@ static void allow_login(struct connection *c, const struct role_msg *m)
         say_partial(c, &methods);
         return;
     }
-    if (session_order_step(&c->order, SESSION_ALLOWED) != OK) {
+    if (connection_step(c, SESSION_ALLOWED) != OK) {
         connection_cut(c, "an answer came without its question");
         return;
     }
@@ -258,7 +258,7 @@ static void answer(struct connection *c, const struct role_msg *m)
     c->has_failed = c->has_failed || !m->is_allowed;
     if (!m->is_allowed)
         refuse(c);
-    else if (session_order_step(&c->order, SESSION_REFUSED) != OK)
+    else if (connection_step(c, SESSION_REFUSED) != OK)
         connection_cut(c, "an answer came without its question");
     else
         send_answer(c, &(struct role_msg){.kind = ROLE_MSG_ANSWER, .is_allowed = true});
@@ -295,7 +295,7 @@ static void on_account(struct connection *c, const struct role_msg *m)
 
 static void on_prompt(struct connection *c, const struct role_msg *m)
 {
-    if (session_order_step(&c->order, SESSION_PROMPTED) != OK)
+    if (connection_step(c, SESSION_PROMPTED) != OK)
         connection_cut(c, "a prompt came without its question");
     else if (tell_pre(c, m, NULL, 0) != OK)
         connection_cut(c, "its process takes no prompt");
@@ -382,7 +382,7 @@ static enum err start_authz(struct connection *c)
 
 void connection_on_who(struct connection *c, const struct role_msg *m)
 {
-    if (session_order_step(&c->order, SESSION_ASK_WHO) != OK) {
+    if (connection_step(c, SESSION_ASK_WHO) != OK) {
         connection_cut(c, "it may not be asked for a user now");
         return;
     }
@@ -419,8 +419,7 @@ static enum err ask(struct connection *c, const struct role_msg *m)
 void connection_on_auth(struct connection *c, const struct role_msg *m)
 {
     const struct auth_methods methods = methods_of(c);
-    if (session_order_step(&c->order, SESSION_ASK_AUTH) != OK ||
-        m->method >= ARRAY_LEN(method_names)) {
+    if (connection_step(c, SESSION_ASK_AUTH) != OK || m->method >= ARRAY_LEN(method_names)) {
         connection_cut(c, "a login may not be asked for now");
         return;
     }
@@ -440,7 +439,7 @@ void connection_on_auth(struct connection *c, const struct role_msg *m)
 
 void connection_on_response(struct connection *c, const struct role_msg *m)
 {
-    if (session_order_step(&c->order, SESSION_RESPONDED) != OK) {
+    if (connection_step(c, SESSION_RESPONDED) != OK) {
         connection_cut(c, "a response may not come now");
         return;
     }

@@ -536,7 +536,8 @@ int supervisor_run(const struct supervisor_setup *setup)
     static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
     struct supervisor s = {.setup = *setup, .config = setup->config};
     struct report report;
-    list_init(&s.connections);
+    connections_init(&s);
+    list_init(&s.idle_workers);
     list_init(&s.joins);
     list_init(&s.workers);
     list_init(&s.ready);

@@ -23,6 +23,7 @@
 #define PRE_READY       4   /* processes that wait for a connection */
 #define CONNECTIONS_MAX 256 /* of one worker */
 #define WORKERS_IDLE    8   /* that wait for their account to come again */
+#define ID_CHAINS       1024
 
 struct host_key {
     struct buf type, blob;
@@ -52,7 +53,12 @@ struct supervisor {
     unsigned ready_count;
     struct loop_timer *refill; /* of those */
     struct list workers;
+    struct list idle_workers; /* those of them that wait, the longest first */
+    unsigned idle_worker_count;
     struct list connections;
+    struct list by_id[ID_CHAINS]; /* the same: every message names one */
+    struct list waiting;          /* those that are not logged in */
+    unsigned waiting_count;
     struct list joins; /* struct join, of connection_join.c */
     uint32_t last_join;
     struct list comers; /* processes that came by themselves and were not believed yet */
@@ -90,6 +96,8 @@ struct worker {
     struct ipc *ipc;           /* then */
     struct loop_turn end_turn; /* hangs up on one whose process is not ours to kill */
     unsigned connections;
+    struct list members; /* the same, as struct connection */
+    struct list idle_link;
     bool is_single;          /* for one connection: nobody else may come */
     struct loop_timer *idle; /* runs while it waits without a connection; NULL: it does not */
     bool is_leaving;         /* told to end */
@@ -98,6 +106,7 @@ struct worker {
 /* A connection, from accept to its end. */
 struct connection {
     struct list link;
+    struct list id_link, waiting_link, member_link; /* of the lists that it is in, too */
     struct supervisor *supervisor;
     uint32_t id;
     char address[ROLE_MSG_ADDRESS_MAX], local_address[ROLE_MSG_ADDRESS_MAX];
@@ -197,7 +206,11 @@ void connection_ended(struct connection *c, int status);
 /* The configuration is new. */
 void connection_reload(struct connection *c);
 void connection_free(struct connection *c);
+/* How many are not logged in. */
 unsigned connections_waiting(const struct supervisor *s);
+void connections_init(struct supervisor *s);
+/* session_order_step, and what follows from it. */
+enum err connection_step(struct connection *c, enum session_step step) MUST_USE;
 /* MaxStartups would drop a newcomer: one of a source that crowds the others out ends instead. */
 bool connection_make_room(struct supervisor *s, const struct source *newcomer) MUST_USE;
 bool connection_is_at_work(const struct connection *c);
@@ -245,6 +258,8 @@ void worker_identity(uint32_t uid, uint32_t gid, struct slice groups, const char
 /* One that came by itself. */
 struct worker *worker_new(struct supervisor *s, const char *user, uint32_t uid);
 void worker_message(struct worker *w, const struct role_msg *m, const int *fds, size_t fd_count);
+/* It has the connection from here on. */
+void worker_add(struct worker *w, struct connection *c);
 /* A connection of it has ended: without any it waits for a while, or is let go. */
 void worker_release(struct worker *w);
 void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number);

@@ -22,11 +22,21 @@ void worker_kill(struct worker *w, int signal_number)
         loop_turn_request(w->supervisor->loop, &w->end_turn);
 }
 
+static void stop_waiting(struct worker *w)
+{
+    if (!w->idle)
+        return;
+    loop_timer_close(w->idle);
+    w->idle = NULL;
+    list_remove(&w->idle_link);
+    w->supervisor->idle_worker_count--;
+}
+
 void worker_free(struct worker *w)
 {
     list_remove(&w->link);
+    stop_waiting(w);
     loop_turn_cancel(&w->end_turn);
-    loop_timer_close(w->idle);
     offspring_forget(w->process);
     ipc_close(w->ipc);
     buf_done(&w->identity);
@@ -37,19 +47,16 @@ void worker_free(struct worker *w)
 
 /* ---- its end ---- */
 
-static struct connection *connection_of(struct worker *w)
+void worker_add(struct worker *w, struct connection *c)
 {
-    LIST_FOR (c, &w->supervisor->connections, struct connection, link) {
-        if (c->worker == w)
-            return c;
-    }
-    return NULL;
+    c->worker = w;
+    w->connections++;
+    list_append(&w->members, &c->member_link);
 }
 
 void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number)
 {
     struct supervisor *s = w->supervisor;
-    struct connection *c;
     bool is_crash = signal_number && signal_number != SIGTERM && signal_number != SIGKILL;
     if (!w->is_leaving && (w->connections || is_crash))
         log_error("the worker of %s died (%s %u): %u connections are lost with it", w->user,
@@ -59,7 +66,8 @@ void worker_lost(struct worker *w, uint32_t status, uint32_t signal_number)
         log_error("workers of %s crash again and again: each connection gets one of its own now",
                   w->user);
     w->is_leaving = true;
-    while ((c = connection_of(w))) {
+    while (!list_is_empty(&w->members)) {
+        struct connection *c = container_of(w->members.next, struct connection, member_link);
         c->worker = NULL;
         connection_ended(c, 255);
     }
@@ -75,12 +83,6 @@ static void let_go(struct worker *w)
         worker_free(w);
 }
 
-static void stop_waiting(struct worker *w)
-{
-    loop_timer_close(w->idle);
-    w->idle = NULL;
-}
-
 static void idle_over(void *owner)
 {
     struct worker *w = owner;
@@ -88,20 +90,11 @@ static void idle_over(void *owner)
     let_go(w);
 }
 
-/* The one that has waited longest makes room: it stands first among those that wait. */
+/* The one that has waited longest makes room. */
 static void limit_idle(struct supervisor *s)
 {
-    struct worker *first = NULL;
-    unsigned count = 0;
-    LIST_FOR (w, &s->workers, struct worker, link) {
-        if (!w->idle)
-            continue;
-        count++;
-        if (!first)
-            first = w;
-    }
-    if (count > WORKERS_IDLE)
-        idle_over(first);
+    if (s->idle_worker_count > WORKERS_IDLE)
+        idle_over(container_of(s->idle_workers.next, struct worker, idle_link));
 }
 
 /*
@@ -118,8 +111,8 @@ static bool may_wait(const struct worker *w)
 static void wait_idle(struct worker *w)
 {
     struct supervisor *s = w->supervisor;
-    list_remove(&w->link);
-    list_append(&s->workers, &w->link);
+    list_append(&s->idle_workers, &w->idle_link);
+    s->idle_worker_count++;
     w->idle = loop_timer_new(s->loop, idle_over, w);
     loop_timer_start(w->idle, IDLE_MS);
     limit_idle(s);
@@ -243,6 +236,8 @@ struct worker *worker_new(struct supervisor *s, const char *user, uint32_t uid)
     w->user = mem_strdup(user);
     w->uid = uid;
     w->end_turn = (struct loop_turn){.callback = end_of_turn, .owner = w};
+    list_init(&w->members);
+    list_init(&w->idle_link);
     list_append(&s->workers, &w->link);
     return w;
 }
@@ -285,9 +280,11 @@ static enum err make(struct worker **out, struct connection *c, struct buf *unit
     return err;
 }
 
-static enum err choose(struct worker **out, struct connection *c, struct buf *unit)
+static enum err choose(struct worker **out, struct connection *c, struct buf *unit, bool is_single)
 {
     struct buf identity;
+    if (is_single)
+        return make(out, c, unit); /* there is none like it, and others may be many */
     worker_identity(c->uid, c->gid, buf_slice(&c->groups), c->user, buf_slice(unit), &identity);
     *out = find(c->supervisor, buf_slice(&identity));
     buf_done(&identity);
@@ -341,13 +338,14 @@ enum err workers_adopt(struct connection *c)
 {
     struct buf unit;
     bool is_single;
+    struct worker *w;
     enum err err = unit_of(c, &unit, &is_single);
     if (err == OK)
-        err = choose(&c->worker, c, &unit);
+        err = choose(&w, c, &unit, is_single);
     if (err == OK) {
-        stop_waiting(c->worker);
-        c->worker->is_single = is_single;
-        c->worker->connections++;
+        stop_waiting(w);
+        w->is_single = is_single;
+        worker_add(w, c);
         err = give(c, &unit);
     }
     buf_done(&unit);
