@@ -534,41 +534,45 @@ static void take_all_descriptors(struct supervisor *s)
 int supervisor_run(const struct supervisor_setup *setup)
 {
     static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
-    struct supervisor s = {.setup = *setup, .config = setup->config};
+    struct supervisor *s = NEW(struct supervisor); /* too large for a stack */
     struct report report;
-    connections_init(&s);
-    list_init(&s.idle_workers);
-    list_init(&s.joins);
-    list_init(&s.workers);
-    list_init(&s.ready);
-    list_init(&s.comers);
-    s.last_id = random_id();
-    find_role_account(&s);
-    take_all_descriptors(&s);
-    s.shards = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+    s->setup = *setup;
+    s->config = setup->config;
+    connections_init(s);
+    list_init(&s->idle_workers);
+    list_init(&s->joins);
+    list_init(&s->workers);
+    list_init(&s->ready);
+    list_init(&s->comers);
+    s->last_id = random_id();
+    find_role_account(s);
+    take_all_descriptors(s);
+    s->shards = (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1L);
     report_init(&report);
-    server_options_init(&s.options);
-    s.loop = loop_new();
-    s.refill = loop_timer_new(s.loop, connection_refill, &s);
+    server_options_init(&s->options);
+    s->loop = loop_new();
+    s->refill = loop_timer_new(s->loop, connection_refill, s);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        s.signals[i] = loop_signal_new(s.loop, numbers[i], on_signal, &s);
-    enum err err = sshd_config_resolve(s.config, NULL, &s.options, &report);
+        s->signals[i] = loop_signal_new(s->loop, numbers[i], on_signal, s);
+    enum err err = sshd_config_resolve(s->config, NULL, &s->options, &report);
     if (err == OK)
-        role_log_set_json(s.options.log_format == LOG_FORMAT_JSON);
+        role_log_set_json(s->options.log_format == LOG_FORMAT_JSON);
     config_text_log_report(&report);
     report_done(&report);
     if (err == OK)
         err = run_folder_make();
-    if (err == OK && !s.setup.is_inetd)
-        s.comeback_path = comeback_path(&s);
-    make_tables(&s);
-    s.zygotes = zygotes_new(s.loop, s.setup.programs, zygote_arguments_of, &s);
+    if (err == OK && !s->setup.is_inetd)
+        s->comeback_path = comeback_path(s);
+    make_tables(s);
+    s->zygotes = zygotes_new(s->loop, s->setup.programs, zygote_arguments_of, s);
     if (err == OK)
-        err = signer_start(&s);
+        err = signer_start(s);
     if (err == OK)
-        loop_run(s.loop);
+        loop_run(s->loop);
     else
         log_fatal("cannot start: %s", err_name(err));
-    free_all(&s);
-    return err == OK ? s.status : STATUS_REFUSED;
+    int status = err == OK ? s->status : STATUS_REFUSED;
+    free_all(s);
+    mem_free(s);
+    return status;
 }
