@@ -5,6 +5,7 @@
 #   make test            every test; the last line says how many passed
 #   make test-quick      unit and pair tests of the build that is there
 #   make interop-full    1 GiB each way, every cipher, MAC and key exchange with every peer
+#                        10,000 channels, 1,000 clients, 100,000 connections one after the other
 #   make regress          OpenSSH's own suite with adit, with aditd, and with both (root; openssh-tests)
 #   make table           each row of doc/ssh_config.md is taken out once, and its test must notice
 #   make bench           what tunnels cost here, ours beside Debian's peers: a table, and doc/bench.svg
