@@ -43,11 +43,13 @@ size_t faults_until(const struct faults *f, uint64_t at, size_t n)
     return before(f->stall_at, at, before(f->cut_at, at, n));
 }
 
-void faults_flip(const struct faults *f, uint64_t at, uint8_t *bytes, size_t n)
+bool faults_flip(const struct faults *f, uint64_t at, uint8_t *bytes, size_t n)
 {
     size_t i = before(f->flip_at, at, n);
-    if (i < n)
-        bytes[i] ^= (uint8_t)(1u << (f->flip_at % 8));
+    if (i == n)
+        return false;
+    bytes[i] ^= (uint8_t)(1u << (f->flip_at % 8));
+    return true;
 }
 
 /* A counter through a mixer (a Weyl sequence, multiplied and folded twice): even, and quick. */

@@ -41,8 +41,8 @@ struct faults {
 
 /* Of n bytes from number `at` on: how many come before the next cut or stall; n if none does. */
 size_t faults_until(const struct faults *f, uint64_t at, size_t n) MUST_USE;
-/* Turns the bit if the byte to turn is among these n from number `at` on. */
-void faults_flip(const struct faults *f, uint64_t at, uint8_t *bytes, size_t n);
+/* Turns the bit if the byte to turn is among these n from number `at` on. True: it was. */
+bool faults_flip(const struct faults *f, uint64_t at, uint8_t *bytes, size_t n);
 
 /* Numbers that depend on the seed only, so that what went wrong can be had again. */
 struct dice {

@@ -84,7 +84,7 @@ static void test_a_flip_turns_one_bit_of_one_byte(void **state)
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = 0x55;
         f.flip_at = 130;
-        faults_flip(&f, at, bytes, sizeof bytes);
+        assert_int_equal(faults_flip(&f, at, bytes, sizeof bytes), at == 128);
         for (size_t i = 0; i < sizeof bytes; i++)
             assert_int_equal(bytes[i], at + i == 130 ? 0x55 ^ 4 : 0x55);
     }

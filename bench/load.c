@@ -12,14 +12,14 @@
 
 #define STACK (128 * 1024)
 
-void load_thread(void *(*run)(void *), void *argument, bool is_joined, void *thread)
+void load_thread(void *(*run)(void *), void *argument, pthread_t *thread)
 {
     pthread_attr_t attributes;
-    pthread_t own, *out = thread ? thread : &own;
+    pthread_t nobodys;
+    int state = thread ? PTHREAD_CREATE_JOINABLE : PTHREAD_CREATE_DETACHED;
     if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, STACK) != 0 ||
-        pthread_attr_setdetachstate(&attributes, is_joined ? PTHREAD_CREATE_JOINABLE
-                                                           : PTHREAD_CREATE_DETACHED) != 0 ||
-        pthread_create(out, &attributes, run, argument) != 0)
+        pthread_attr_setdetachstate(&attributes, state) != 0 ||
+        pthread_create(thread ? thread : &nobodys, &attributes, run, argument) != 0)
         tool_die("a thread");
     pthread_attr_destroy(&attributes);
 }

@@ -3,6 +3,8 @@
 #ifndef ADIT_BENCH_LOAD_H
 #define ADIT_BENCH_LOAD_H
 
+#include <pthread.h>
+
 #include "bench/tool.h"
 
 /* What a visitor of the target says first; the number belongs to the kind. */
@@ -24,7 +26,7 @@ int load_visits(char **words); /* TO [at_once=N] [count=N] [seconds=N] */
 int load_idle(char **words);   /* TO [count=N]: until standard input ends */
 int load_logins(char **words); /* [at_once=N] [count=N] [seconds=N] -- COMMAND... */
 
-/* Threads with small stacks. */
-void load_thread(void *(*run)(void *), void *argument, bool is_joined, void *thread);
+/* A thread with a small stack. thread: for pthread_join; NULL: nobody waits for its end. */
+void load_thread(void *(*run)(void *), void *argument, pthread_t *thread);
 
 #endif

@@ -137,7 +137,7 @@ static bool begin(const char *to)
             return false;
     }
     for (size_t i = 0; i < bulk.count; i++)
-        load_thread(run, &bulk.streams[i], true, &bulk.streams[i].thread);
+        load_thread(run, &bulk.streams[i], &bulk.streams[i].thread);
     return true;
 }
 

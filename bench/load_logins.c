@@ -103,7 +103,7 @@ int load_logins(char **words)
     uint64_t begin = tool_now_ns();
     logins.end_ns = begin + tool_number(words, "seconds", 10) * 1000000000;
     for (size_t i = 0; i < at_once; i++)
-        load_thread(log_in_again, NULL, true, &threads[i]);
+        load_thread(log_in_again, NULL, &threads[i]);
     for (size_t i = 0; i < at_once; i++)
         pthread_join(threads[i], NULL);
     double seconds = (double)(tool_now_ns() - begin) / 1e9;

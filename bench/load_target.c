@@ -82,6 +82,6 @@ int load_target(char **words)
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
-            load_thread(serve, (void *)(intptr_t)fd, false, NULL);
+            load_thread(serve, (void *)(intptr_t)fd, NULL);
     }
 }

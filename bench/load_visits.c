@@ -103,7 +103,7 @@ int load_visits(char **words)
     visits.end_ns = start + tool_number(words, "seconds", 4) * 1000000000;
     visits.us = mem_new(visits.count, sizeof *visits.us);
     for (size_t i = 0; i < at_once; i++)
-        load_thread(visit_again, NULL, true, &threads[i]);
+        load_thread(visit_again, NULL, &threads[i]);
     for (size_t i = 0; i < at_once; i++)
         pthread_join(threads[i], NULL);
     double seconds = (double)(tool_now_ns() - start) / 1e9;

@@ -62,6 +62,7 @@ struct pair {
     struct half up, down;
     struct end near, far;
     struct dice dice;
+    uint64_t number; /* from 1 */
     bool is_dead;
 };
 
@@ -98,9 +99,10 @@ static struct half *parse_fault(struct pair *p, const char *text, uint64_t *at, 
     return strcmp(copy, "up") == 0 ? &p->up : &p->down;
 }
 
+/* Faults are said twice: where they are to be, and when they have come. */
 static void tell(const struct pair *p, const char *what, const struct half *h, uint64_t at)
 {
-    fprintf(stderr, "connection %llu: %s %s byte %llu\n", (unsigned long long)relay.count, what,
+    fprintf(stderr, "connection %llu: %s %s byte %llu\n", (unsigned long long)p->number, what,
             h == &p->up ? "up" : "down", (unsigned long long)at);
 }
 
@@ -111,18 +113,18 @@ static void set_faults(struct pair *p)
     if (text) {
         struct half *h = parse_fault(p, text, &at, &more);
         h->faults.cut_at = at;
-        tell(p, "cut", h, at);
+        tell(p, "cut at", h, at);
     }
     if ((text = tool_word(relay.words, "flip"))) {
         struct half *h = parse_fault(p, text, &at, &more);
         h->faults.flip_at = at;
-        tell(p, "flip", h, at);
+        tell(p, "flip at", h, at);
     }
     if ((text = tool_word(relay.words, "stall"))) {
         struct half *h = parse_fault(p, text, &at, &more);
         h->faults.stall_at = at;
         h->faults.stall_ns = more * 1000000;
-        tell(p, "stall", h, at);
+        tell(p, "stall at", h, at);
     }
 }
 
@@ -146,8 +148,8 @@ static void watch(int fd, struct end *end)
 static void pair_new(int near, int far)
 {
     struct pair *p = NEW(struct pair);
-    relay.count++;
-    p->dice.state = relay.seed + relay.count * 1000003;
+    p->number = ++relay.count;
+    p->dice.state = relay.seed + p->number * 1000003;
     half_init(&p->up, near, far);
     half_init(&p->down, far, near);
     p->near = (struct end){p, &p->up, &p->down};
@@ -252,11 +254,15 @@ static bool write_piece(struct pair *p, struct half *h, uint64_t now_ns)
 /* n bytes of the room came in: on their way, in pieces of the sizes that were asked for. */
 static bool take(struct pair *p, struct half *h, uint8_t *bytes, size_t n, uint64_t now_ns)
 {
-    faults_flip(&h->faults, h->passed, bytes, n);
+    if (faults_flip(&h->faults, h->passed, bytes, n))
+        tell(p, "flipped", h, h->faults.flip_at);
     while (n) {
-        if (h->passed == h->faults.stall_at)
+        if (h->passed == h->faults.stall_at) {
             line_stall(&h->line, now_ns, h->faults.stall_ns);
+            tell(p, "stalled", h, h->passed);
+        }
         if (h->passed == h->faults.cut_at) {
+            tell(p, "reset", h, h->passed);
             hold(h, NULL, 0, line_take(&h->line, now_ns, 0), true);
             h->got_end = true;
             return true;
