@@ -1,11 +1,12 @@
 """The table as a drawing (SVG): for each figure a group of bars, each group with a scale of its own."""
 
 import html
+import textwrap
 
 import table
 
-WIDTH, LABEL, VALUES = 860, 262, 150
-BAR, GAP, GROUP_GAP, HEAD, FOOT = 11, 3, 11, 70, 120
+WIDTH, LABEL, VALUES = 880, 300, 150
+BAR, GAP, GROUP_GAP, HEAD, LINE = 11, 3, 11, 74, 15
 TITLES = {"adit": "adit + aditd", "openssh": "OpenSSH", "dropbear": "dropbear", "stunnel": "stunnel",
           "limit": "two copying relays, no crypto", "direct": "no tunnel"}
 # What the drawing shows of the table's rows; the table has the rest.
@@ -14,7 +15,7 @@ SHOWN = [
     "round trip", "round trip beside 1000 idle channels", "connections, 64 at once, CPU each",
     "login and first byte", "login, server's CPU", "logins, 16 at once",
     "server's memory per idle connection", "server's memory per idle channel",
-    "round trip time 20 ms, up", "round trip time 100 ms, up", "round trip time 200 ms, up",
+    "throughput at a round trip of 20 ms, up", "throughput at a round trip of 100 ms, up", "throughput at a round trip of 200 ms, up",
     "round trip beside bulk, up (20 MB/s, 20 ms)", "round trip beside bulk, down (20 MB/s, 20 ms)",
 ]
 STYLE = """
@@ -56,7 +57,7 @@ def group(results, row, top):
     for who, value in medians:
         width = max(room * max(value, 0) / most, 1.5) if most else 1.5
         gain = results.gain(row, who, row.task, "openssh") if who == "adit" else None
-        words = row.shown(value) + ("   %.*f x OpenSSH" % (1 if gain >= 1.95 else 2, gain) if gain else "")
+        words = row.shown(value) + ("  (%.*f x OpenSSH)" % (1 if gain >= 1.95 else 2, gain) if gain else "")
         parts.append(rectangle(LABEL, y, width, BAR, who))
         parts.append(text(LABEL + width + 6, y + BAR - 1.5, words, "value ours" if who == "adit" else "value"))
         y += BAR + GAP
@@ -64,7 +65,7 @@ def group(results, row, top):
 
 
 def legend(results, y):
-    parts, x = [], LABEL
+    parts, x = [], 20
     for who in table.ORDER:
         if any(run["who"] == who for run in results.runs):
             parts.append(rectangle(x, y - 9, 10, 10, who))
@@ -75,17 +76,20 @@ def legend(results, y):
 
 def caption(results):
     m = results.machine
-    versions = ", ".join(m.get("versions", {}).values())
-    rounds = 1 + max(run["round"] for run in results.runs)
-    return [
-        "Measured %s on %s (%d cores), %s, Linux %s, TCP %s, both ends on one machine over loopback." % (
-            m["date"], m["cpu"], m["cores"], m["system"], m["kernel"], m["congestion"]),
-        "adit %s (%s). %s." % (m["revision"], m["build"], versions),
-        "Medians of %d rounds, all interleaved, in turn forwards and backwards. CPU is user and system time of client" % rounds,
-        "and server together, TCP's work on loopback included. Each group has its own scale; bars are shorter where",
-        "less is better. x OpenSSH: how many times as good as Debian's OpenSSH in the same run. Long lines by a relay",
-        "that delays and TCP does not see. doc/BENCH.md says what each row is, and how to measure it again.",
+    counts = [len(results.values(row.task, "adit", row.figure)) for row in table.ROWS]
+    counts = sorted({count for count in counts if count})
+    runs = "%d" % counts[0] if len(counts) == 1 else "%d to %d" % (counts[0], counts[-1])
+    paragraphs = [
+        "Measured %s on %s (%d cores), %s, Linux %s, TCP %s, all on one machine over loopback. adit is %s (%s) of this "
+        "repository, the others Debian's packages: %s." % (
+            m["date"], m["cpu"], m["cores"], m["system"], m["kernel"], m["congestion"], m["revision"], m["build"],
+            ", ".join(words for name, words in m["versions"].items() if name != "adit")),
+        "Medians of %s runs, interleaved, forwards and backwards in turn. CPU is user and system time of client and "
+        "server together, TCP's work included. Each group has a scale of its own; shorter is better, except where it "
+        "says more is. \"x OpenSSH\" is how many times as good as OpenSSH in the same run. Long lines are a relay that "
+        "delays, which TCP does not see. doc/BENCH.md says what each row is; \"make bench\" draws this again." % runs,
     ]
+    return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, 138)]
 
 
 def drawing(results):
@@ -99,12 +103,14 @@ def drawing(results):
         part, height = group(results, row, y)
         parts.append(part)
         y += height + GROUP_GAP
-    foot = "\n".join(text(20, y + 22 + 15 * i, line, "small") for i, line in enumerate(caption(results)))
+    words = caption(results)
+    foot = "\n".join(text(20, y + 22 + LINE * i, line, "small") for i, line in enumerate(words))
+    height = y + 26 + LINE * len(words)
     head = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img">' % (WIDTH, y + FOOT),
-        "<title>What adit's tunnels cost, beside others'</title>",
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img">' % (WIDTH, height),
+        "<title>What a tunnel costs: adit beside others</title>",
         "<style>%s</style>" % STYLE,
-        rectangle(0, 0, WIDTH, y + FOOT, "paper"),
+        rectangle(0, 0, WIDTH, height, "paper"),
         text(20, 28, "What a tunnel costs", "title"),
         legend(results, 50),
     ]

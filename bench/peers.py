@@ -53,9 +53,10 @@ class Peer:
         return ""
 
 
-def _first_line(argv):
+def _first_line(argv, of=""):
+    """The first line of what it says that begins so."""
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    return done.stdout.splitlines()[0].strip() if done.stdout else ""
+    return next((line.strip() for line in done.stdout.splitlines() if line.startswith(of)), "")
 
 
 class OpenSSH(Peer):
@@ -158,7 +159,7 @@ class Stunnel(Peer):
         return None
 
     def version(self):
-        return " ".join(_first_line(["stunnel4", "-version"]).split()[:2])
+        return " ".join(_first_line(["stunnel4", "-version"], "stunnel ").split()[:2])
 
     def _config(self, name, text):
         path = self.kit.folder / name

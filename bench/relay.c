@@ -4,10 +4,11 @@
  * usage: relay LISTEN TO [delay=MS] [rate=BYTES_A_SECOND] [queue=BYTES] [pieces=MAX] [seed=N]
  *              [cut=DIR:AT] [flip=DIR:AT] [stall=DIR:AT:MS]
  *
- * delay is one way's, so a round trip takes two. pieces: what passes is written in pieces of random
- * size up to MAX. DIR is up (from who connects), down, or any, and AT the number of a byte in each
- * connection; with any, direction and byte (below AT) are drawn for each connection from the seed
- * and its number, and said on standard error, so that a failure can be had again.
+ * delay is one way's, so a round trip takes two; rate and queue are each connection's own. pieces:
+ * what passes is written in pieces of random size up to MAX. DIR is up (from who connects), down,
+ * or any, and AT the number of a byte in each connection; with any, direction and byte (below AT)
+ * are drawn for each connection from the seed and its number, and said on standard error, so that a
+ * failure can be had again.
  *
  * Without options it copies and does nothing else: two of them are the cost of two hops, the limit
  * of any tunnel. TCP does not see the delay, which is behind the relay's own socket: a long line

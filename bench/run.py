@@ -66,7 +66,7 @@ def all_tasks():
             found.append(Task("line %d %s" % (rtt, way), "adit openssh direct", run, True))
     for way in ("up", "down"):
         run = functools.partial(tasks.beside, direction=way)
-        found.append(Task("beside " + way, "adit openssh stunnel", run, True))
+        found.append(Task("beside " + way, "adit openssh", run, True))
     return found
 
 

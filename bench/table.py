@@ -44,7 +44,7 @@ ROWS = [
     Row("server's memory per idle channel", "idle", "server KiB", "KiB"),
     Row("client's memory per idle channel", "idle", "client KiB", "KiB"),
 ] + [
-    Row("round trip time %d ms, %s" % (rtt, way), "line %d %s" % (rtt, way), "MB/s", "MB/s", True,
+    Row("throughput at a round trip of %d ms, %s" % (rtt, way), "line %d %s" % (rtt, way), "MB/s", "MB/s", True,
         limit=("line %d %s" % (rtt, way), "direct"), digits=0)
     for rtt in (20, 100, 200) for way in ("up", "down")
 ] + [
