@@ -114,6 +114,19 @@ static void the_environment_is_the_given_one(void **state)
     assert_int_equal(p.status, 0);
 }
 
+/* Valgrind plays the limit itself: children see what the kernel has. */
+static bool is_limit_real(unsigned long soft)
+{
+    char line[160];
+    unsigned long there = 0;
+    FILE *limits = fopen("/proc/self/limits", "re");
+    assert_non_null(limits);
+    while (fgets(line, sizeof(line), limits) && sscanf(line, "Max open files %lu", &there) != 1)
+        ;
+    fclose(limits);
+    return there == soft;
+}
+
 static void many_open_descriptors_are_ours_alone(void **state)
 {
     struct parent p = {.f = *state};
@@ -126,6 +139,10 @@ static void many_open_descriptors_are_ours_alone(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     const struct rlimit few = {.rlim_cur = 40, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    if (!is_limit_real(few.rlim_cur)) {
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        skip();
+    }
     loop_take_all_descriptors(p.f->l);
     loop_take_all_descriptors(p.f->l);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
