@@ -502,6 +502,8 @@ static enum err on_eof(struct conn *c, struct slice payload, struct conn_event *
     if (ch->receiving != HALF_OPEN)
         return broken(c, ERR_PROTOCOL, bad_order);
     channel_set_receiving(ch, HALF_EOF);
+    list_remove(&ch->credit_link);
+    window_ended(&ch->recv_window);
     if (!ch->is_released)
         *event = (struct conn_event){.kind = CONN_EOF, .channel = ch};
     return OK;
@@ -517,6 +519,8 @@ static enum err on_close(struct conn *c, struct slice payload, struct conn_event
     if (!ch || ch->receiving == HALF_CLOSED)
         return broken(c, ERR_PROTOCOL, bad_order);
     channel_set_receiving(ch, HALF_CLOSED);
+    list_remove(&ch->credit_link);
+    window_ended(&ch->recv_window);
     if (ch->is_released)
         channel_settle(ch);
     else

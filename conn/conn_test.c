@@ -214,6 +214,24 @@ static void a_credit_that_the_transport_does_not_take_yet_is_not_lost(void **sta
     bed_done(&b);
 }
 
+static void who_sends_no_more_holds_what_waits_and_nothing_else(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b, NULL);
+    struct channel *ch = live(&b, 5);
+    assert_ok(recv_data(&b, 0, 300, false));
+    assert_int_equal(conn_window_held(b.c), WINDOW);
+    assert_ok(recv_plain(&b, SSH_MSG_CHANNEL_EOF, 0));
+    assert_int_equal(conn_window_held(b.c), 300);
+    channel_consumed(ch, 200);
+    assert_int_equal(conn_window_held(b.c), 100);
+    channel_consumed(ch, 100);
+    assert_int_equal(conn_window_held(b.c), 0);
+    assert_int_equal(sent(&b), 0); /* no credit for what cannot come */
+    bed_done(&b);
+}
+
 static void a_window_beyond_32_bits_ends_the_connection(void **state)
 {
     (void)state;
@@ -784,6 +802,7 @@ int main(void)
         cmocka_unit_test(data_beyond_the_window_ends_the_connection),
         cmocka_unit_test(what_was_consumed_is_credited),
         cmocka_unit_test(a_credit_that_the_transport_does_not_take_yet_is_not_lost),
+        cmocka_unit_test(who_sends_no_more_holds_what_waits_and_nothing_else),
         cmocka_unit_test(a_window_beyond_32_bits_ends_the_connection),
         cmocka_unit_test(packets_of_at_most_nothing_are_refused),
         cmocka_unit_test(a_window_of_nothing_waits_for_an_adjust),

@@ -97,6 +97,12 @@ static void set_target(struct recv_window *w, uint32_t target)
     hold(w, MAX(target, granted(w)));
 }
 
+void window_ended(struct recv_window *w)
+{
+    w->left = w->first = 0;
+    set_target(w, 0);
+}
+
 static void begin_round(struct recv_window *w, uint64_t now_us)
 {
     w->from_us = now_us;

@@ -58,6 +58,8 @@ struct recv_window {
  */
 enum err window_init(struct recv_window *w, struct window_budget *budget, uint32_t wanted) MUST_USE;
 void window_done(struct recv_window *w);
+/* The peer sends no more: it holds what waits for the consumer, and nothing of what was granted. */
+void window_ended(struct recv_window *w);
 
 /* What a window is judged by. */
 struct window_terms {
