@@ -5,7 +5,9 @@
  * matter, as for any other.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "config/permit.h"
@@ -85,6 +87,35 @@ bool connection_may_bind(const struct connection *c, const char *address, uint16
            c->options.allow_tcp_forwarding & FORWARDING_REMOTE &&
            permit_list_names_port(&c->options.permit_listen, address, port) &&
            port_right_may_listen(buf_slice(&c->key_options), port);
+}
+
+static bool is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    const struct sockaddr_in *a4 = (const struct sockaddr_in *)(const void *)a;
+    const struct sockaddr_in *b4 = (const struct sockaddr_in *)(const void *)b;
+    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)(const void *)a;
+    const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)(const void *)b;
+    if (a->ss_family != b->ss_family)
+        return false;
+    return a->ss_family == AF_INET
+               ? a4->sin_addr.s_addr == b4->sin_addr.s_addr
+               : a->ss_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+}
+
+bool connection_may_hold(const struct connection *c, const char *address, uint16_t port, int fd)
+{
+    const struct wanted wanted = addresses_of(c->options.gateway_ports, &address);
+    struct sockaddr_storage own = {0};
+    struct socket_address allowed;
+    socklen_t size = sizeof(own);
+    if (getsockname(fd, (struct sockaddr *)&own, &size) != 0 || socket_port(fd) != port)
+        return false;
+    for (size_t i = 0; i < wanted.count; i++) {
+        if (socket_address_parse(wanted.addresses[i], &allowed) == OK &&
+            is_same_host(&own, &allowed.sa))
+            return true;
+    }
+    return false;
 }
 
 void connection_on_bind(struct connection *c, const struct role_msg *m)

@@ -118,8 +118,8 @@ static int bind_beside(const struct connection *c, const struct join *j, const i
     for (size_t i = 0; i < fd_count && !error; i++) {
         error = socket_beside(fds[i], &made[*count]);
         *count += error == 0;
-        if (!error && socket_port(made[*count - 1]) != j->port)
-            error = EACCES;
+        if (!error && !connection_may_hold(c, j->address, j->port, made[*count - 1]))
+            error = EACCES; /* the worker that lent it decides nothing */
     }
     while (error && *count > 0)
         close(made[--*count]);

@@ -240,6 +240,9 @@ void connection_on_bind(struct connection *c, const struct role_msg *m);
  * privileged port for it.
  */
 bool connection_may_bind(const struct connection *c, const char *address, uint16_t port) MUST_USE;
+/* Whether fd is bound to the port, at one of the addresses that GatewayPorts makes of `address`. */
+bool connection_may_hold(const struct connection *c, const char *address, uint16_t port,
+                         int fd) MUST_USE;
 
 /* connection_join.c: a connection shares a listener of another one of the same login. */
 void connection_on_join(struct connection *c, const struct role_msg *m);

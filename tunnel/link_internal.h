@@ -32,7 +32,8 @@ struct link {
     struct schedule schedule; /* users that have something to send */
     struct list gathering;    /* users whose `flush` is due */
     size_t read_size;
-    size_t batch; /* what is sealed before it is written */
+    size_t batch;     /* what is sealed before it is written */
+    uint64_t written; /* bytes the socket ever took */
     struct pace pace;
     bool up;
     bool is_fresh; /* adopted, and not gone up yet */

@@ -210,6 +210,7 @@ bool link_write_output(struct link *l)
         return false;
     }
     transport_output_taken(l->transport, n);
+    l->written += n;
     bool is_full = n < out.len;
     if (!is_full && n >= l->batch)
         l->batch = MIN(l->batch * 2, (size_t)LINK_BATCH_MAX);
@@ -222,14 +223,20 @@ bool link_write_output(struct link *l)
     return !is_full;
 }
 
+/* Bytes that ever went out or are about to: with small packets many times the data. */
+static uint64_t sealed(const struct link *l)
+{
+    return l->written + transport_output(l->transport).len;
+}
+
 /* Seals a batch of whoever is ready, writes it, and so on while the socket takes all. */
 void link_give_turns(struct link *l)
 {
-    uint64_t sent = conn_data_out(l->conn);
-    uint64_t end = sent + TURN_BATCHES * l->batch;
+    uint64_t end = sealed(l) + TURN_BATCHES * l->batch;
     unsigned in_vain = 0; /* turns in a row that sent nothing */
     l->giving = true;
-    while (link_may_seal(l) && sent < end && in_vain <= l->schedule.ready) {
+    while (link_may_seal(l) && sealed(l) < end && in_vain <= l->schedule.ready) {
+        uint64_t sent = conn_data_out(l->conn);
         struct schedule_item *item = schedule_next(&l->schedule, quantum(l));
         if (!item)
             break;
@@ -237,7 +244,6 @@ void link_give_turns(struct link *l)
         if (u->ops->writable)
             u->ops->writable(u);
         in_vain = conn_data_out(l->conn) == sent ? in_vain + 1 : 0;
-        sent = conn_data_out(l->conn);
         if (transport_output(l->transport).len >= l->batch)
             (void)link_write_output(l);
     }
