@@ -9,7 +9,7 @@ import threading
 
 from bed import connect, receive_digest, stream_digest, until
 from line_help import over_a_long_line, serve_stream, sizes
-from memory_help import pss_kib, settled
+from memory_help import data_kib, settled
 
 MIB = 1 << 20
 SLACK_KIB = 512
@@ -41,14 +41,14 @@ def stalled(flood):
 
 
 def cost_kib(process, before):
-    settle = settled(lambda: pss_kib(process.pid), 16, looks=16)
+    settle = settled(lambda: data_kib(process.pid), 16, looks=16)
     return until(settle, "the memory to settle") - before
 
 
 def test_a_consumer_that_stalls_costs_a_window_and_half_a_mebibyte(bed):
     count, flood = 16, Flood()
     adit, port = bed.local(bed.aditd(), bed.target(flood).port, "-o", "AditWindow=2M")
-    before = pss_kib(adit.pid)
+    before = data_kib(adit.pid)
     with contextlib.ExitStack() as visitors:
         for _ in range(count):
             visitors.enter_context(connect(port))
@@ -61,7 +61,7 @@ def test_a_window_that_grew_costs_what_it_grew_to(bed):
     flood = Flood()
     target = bed.target(flood)
     adit, port = over_a_long_line(bed, bed.aditd(), bed.adit, target.port, "-v", "-v", "-o", "AditWindow=12M")
-    before = pss_kib(adit.pid)
+    before = data_kib(adit.pid)
     with connect(port) as s:
         while sizes(adit.err)[-1:] != [12 * MIB]:
             assert s.recv(MIB)
@@ -78,7 +78,7 @@ def test_a_thousand_stalled_channels_hold_the_budget_while_another_flows(bed):
     stall = "%s:127.0.0.1:%d" % (place, target.port)
     flow = bed.target(serve_stream(16 * MIB))
     adit, port = bed.local(bed.aditd(), flow.port, "-L", stall, "-o", "AditWindow=64M 64M")
-    before = pss_kib(adit.pid)
+    before = data_kib(adit.pid)
     with contextlib.ExitStack() as visitors:
         for _ in range(count):
             s = visitors.enter_context(socket.socket(socket.AF_UNIX))
