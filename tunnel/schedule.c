@@ -35,12 +35,12 @@ static void set_ready(struct schedule *s, struct schedule_item *item, bool is_re
         s->ready--;
 }
 
-void schedule_add(struct schedule *s, struct schedule_item *item, uint32_t quantum)
+void schedule_add(struct schedule *s, struct schedule_item *item, uint32_t credit)
 {
     set_ready(s, item, true);
     if (item->place != SCHEDULE_OUT)
         return;
-    item->credit = quantum;
+    item->credit = credit;
     place(s, item, SCHEDULE_FRESH);
 }
 

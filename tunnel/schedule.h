@@ -29,8 +29,11 @@ struct schedule {
 void schedule_init(struct schedule *s);
 void schedule_item_init(struct schedule_item *item);
 
-/* It has something to send. Harmless if it was said before. quantum: bytes a round gives. */
-void schedule_add(struct schedule *s, struct schedule_item *item, uint32_t quantum);
+/*
+ * It has something to send. Harmless if it was said before. credit: bytes a newcomer may send
+ * before it queues with the others.
+ */
+void schedule_add(struct schedule *s, struct schedule_item *item, uint32_t credit);
 /* Forgets it: before its owner is freed. Harmless if it is not there. */
 void schedule_remove(struct schedule *s, struct schedule_item *item);
 
