@@ -9,7 +9,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import bed as bed_module  # noqa: E402
+import startup_files  # noqa: E402
 
+startup_files.hide()
 _NUMBER = itertools.count(os.getpid() % 1000 * 10)
 
 
