@@ -1,15 +1,21 @@
 /* Asked of the processor, or of the kernel where a program may not ask. */
 #include "base/cpu.h"
 
-#if defined(__aarch64__)
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
 
 #if defined(__x86_64__) || defined(__i386__)
+/* One question, not the dozen that the compiler's own helper asks before main: under a hypervisor
+ * each leaves the virtual machine. */
 bool cpu_has_aes_gcm(void)
 {
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+    unsigned a, b, c, d;
+    __cpuid(1, a, b, c, d);
+    return (c & bit_AES) && (c & bit_PCLMUL);
 }
 #elif defined(__aarch64__)
 bool cpu_has_aes_gcm(void)

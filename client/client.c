@@ -223,6 +223,11 @@ void client_end_when_idle(struct client *c)
     client_look_for_end(c);
 }
 
+static void tell_no_crypto(void)
+{
+    log_fatal("libcrypto lacks an algorithm that adit needs (OpenSSL 3.0 or newer has all)");
+}
+
 static struct trust_request trust_question(const struct client *c)
 {
     return (struct trust_request){.crypto = c->crypto,
@@ -247,11 +252,36 @@ static void on_server_key(struct client *c, struct slice blob)
     link_trust(c->link, verdict.is_trusted);
 }
 
+/*
+ * What is wanted later than the server's half of the key exchange, read while the server makes
+ * that: the ciphers and the user's keys. The first call only waits for the next turn, as our own
+ * half may not have been sent in this one.
+ */
+static void use_the_wait(void *owner)
+{
+    struct client *c = owner;
+    if (c->ending)
+        return;
+    if (!c->has_waited) {
+        c->has_waited = true;
+        loop_turn_request(c->loop, &c->use_the_wait);
+        return;
+    }
+    if (!crypto_fetch_rest(c->crypto)) {
+        tell_no_crypto();
+        client_finish(c, EXIT_FAILED);
+    } else if (!c->login) {
+        login_init(c);
+    }
+}
+
 static void on_secured(struct client *c)
 {
     struct transport_names n = transport_algorithms(link_transport(c->link));
     log_verbose("secured by %s, %s, %s", n.kex, n.host_key, n.send_cipher);
     weak_crypto_tell(c);
+    if (!c->login)
+        login_init(c);
     login_start(c);
 }
 
@@ -269,6 +299,7 @@ static void on_link(void *owner, const struct link_event *e)
     switch (e->kind) {
     case LINK_IDENT:
         c->identified = true;
+        loop_turn_request(c->loop, &c->use_the_wait);
         log_debug("Remote protocol version 2.0, remote software version %s", ESCAPED(e->text));
         break;
     case LINK_STRAY_LINE:
@@ -413,15 +444,13 @@ static void prepare(void *owner)
     struct client *c = owner;
     if (c->crypto || c->ending)
         return;
-    c->crypto = crypto_new();
+    c->crypto = crypto_new_in_haste();
     if (!c->crypto) {
-        log_fatal("libcrypto lacks an algorithm that adit needs (OpenSSL 3.0 or newer has all)");
+        tell_no_crypto();
         client_finish(c, EXIT_FAILED);
         return;
     }
     c->rng = rng_new();
-    if (c->request->proxy_fd < 0)
-        login_init(c);
     setup_transport(c);
 }
 
@@ -441,6 +470,7 @@ void client_start_link(struct client *c, int read_fd, int write_fd)
 static void client_teardown(struct client *c)
 {
     loop_turn_cancel(&c->prepare);
+    loop_turn_cancel(&c->use_the_wait);
     reach_done(c);
     tun_done(c);
     mux_master_done(c);
@@ -486,6 +516,7 @@ int client_run(const struct client_request *request)
 {
     struct client c = {.request = request, .options = request->options, .status = EXIT_FAILED};
     c.prepare = (struct loop_turn){.callback = prepare, .owner = &c};
+    c.use_the_wait = (struct loop_turn){.callback = use_the_wait, .owner = &c};
     if (own_session_init(&c) != OK)
         c.ending = true;
     client_setup(&c);

@@ -28,10 +28,11 @@ struct client {
     struct loop_signal *signals[CLIENT_SIGNALS];
     struct loop_timer *connect_timer, *retry_timer;
     struct way way;
-    struct loop_turn prepare; /* crypto and all that needs it, once the dial is on its way */
-    struct link *link;        /* the first, whose life is the run's */
-    struct links *links;      /* the others (AditConnections); NULL: none is wanted */
-    char *address;            /* of the server, numeric; NULL through a proxy */
+    struct loop_turn prepare;      /* crypto and all that needs it, once the dial is on its way */
+    struct loop_turn use_the_wait; /* the rest of it, once the key exchange is on its way */
+    struct link *link;             /* the first, whose life is the run's */
+    struct links *links;           /* the others (AditConnections); NULL: none is wanted */
+    char *address;                 /* of the server, numeric; NULL through a proxy */
     struct transport_config transport;
     char *host_key_algorithms;            /* known types first */
     struct host_keys_update *keys_update; /* NULL: the server told nothing yet */
@@ -52,6 +53,7 @@ struct client {
     uint64_t next_proxy_cookie;       /* mux_proxy.c's */
     int attempts_left;
     bool identified, ready, ending;
+    bool has_waited; /* use_the_wait has let one turn pass */
     bool is_told;    /* why it ends: the link's fault says no more */
     bool has_begun;  /* all that the run is for is on its way: -f may settle */
     bool is_down;    /* the link is: what a session still has to deliver is waited for */
@@ -93,7 +95,7 @@ void reach_arrived(struct client *c);
 
 /* ---- login.c ---- */
 
-void login_init(struct client *c); /* reads the keys, before there is a link */
+void login_init(struct client *c); /* reads the keys, once, before login_start */
 void login_done(struct client *c);
 void login_start(struct client *c); /* the link is secured */
 void login_event(struct client *c, const struct auth_client_event *e);

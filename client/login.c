@@ -395,8 +395,8 @@ void login_tell_offered(const struct client *c)
 
 void login_tell_cut(const struct client *c)
 {
-    if (c->login->is_done || tell_each_offered(c) < 2)
-        return;
+    if (!c->login || c->login->is_done || tell_each_offered(c) < 2)
+        return; /* no login yet: it was the key exchange that the server left */
     log_info(
         "(a server counts each key as a try: -i KEY -o IdentitiesOnly=yes offers that one alone)");
 }

@@ -124,18 +124,40 @@ const struct key_type *crypto_key_type(enum key_kind kind)
     return &key_types[kind];
 }
 
+static const struct crypto_rest *rest_of(const struct crypto *c)
+{
+    if (!c->rest->is_tried)
+        crypto_fetch_rest(c);
+    return c->rest;
+}
+
 const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo)
 {
     for (size_t i = 0; i < CIPHER_ROWS; i++) {
         if (algo == &ciphers[i])
-            return c->ciphers[i];
+            return rest_of(c)->ciphers[i];
     }
     for (size_t i = 0; i < LEGACY_CIPHERS; i++) {
         if (algo == legacy_cipher_at(i))
-            return c->legacy_ciphers[i];
+            return rest_of(c)->legacy_ciphers[i];
     }
     CHECK(false); /* every algorithm is a row of one of the tables */
     return NULL;
+}
+
+const EVP_CIPHER *crypto_aes_block(const struct crypto *c)
+{
+    return rest_of(c)->aes_block;
+}
+
+EVP_MAC *crypto_hmac(const struct crypto *c)
+{
+    return rest_of(c)->hmac;
+}
+
+EVP_MAC *crypto_poly1305(const struct crypto *c)
+{
+    return rest_of(c)->poly1305;
 }
 
 EVP_PKEY *crypto_ec_public(const char *group, size_t field_len, struct slice point)
@@ -159,62 +181,99 @@ EVP_PKEY *crypto_ec_public(const char *group, size_t field_len, struct slice poi
     return pkey;
 }
 
-static bool fetch_symmetric(struct crypto *c)
+static bool fetch_first(struct crypto *c)
 {
+    static const char *const keymgmts[] = {"X25519", "ED25519", "EC", "RSA"};
     bool ok = true;
     for (size_t i = 0; i < DIGEST_KINDS; i++) {
         c->digests[i] = EVP_MD_fetch(NULL, digest_names[i], NULL);
         ok = ok && c->digests[i];
     }
-    for (size_t i = 0; i < CIPHER_ROWS; i++) {
-        c->ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
-        ok = ok && c->ciphers[i];
-    }
-    /* A libcrypto without them is as good as any. */
-    for (size_t i = 0; i < LEGACY_CIPHERS; i++)
-        c->legacy_ciphers[i] = EVP_CIPHER_fetch(NULL, legacy_cipher_name(i), NULL);
-    c->aes_block = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
-    c->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    c->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
-    return ok && c->aes_block && c->hmac && c->poly1305;
-}
-
-static bool fetch_asymmetric(struct crypto *c)
-{
-    static const char *const keymgmts[] = {"X25519", "ED25519", "EC", "RSA"};
-    static const char *const keyexchs[] = {"X25519", "ECDH"};
-    static const char *const signatures[] = {"ED25519", "ECDSA", "RSA"};
-    bool ok = true;
     for (size_t i = 0; i < ARRAY_LEN(keymgmts); i++) {
         c->keymgmts[i] = EVP_KEYMGMT_fetch(NULL, keymgmts[i], NULL);
         ok = ok && c->keymgmts[i];
     }
+    return ok;
+}
+
+static bool fetch_symmetric(struct crypto_rest *r)
+{
+    bool ok = true;
+    for (size_t i = 0; i < CIPHER_ROWS; i++) {
+        r->ciphers[i] = EVP_CIPHER_fetch(NULL, cipher_names[i], NULL);
+        ok = ok && r->ciphers[i];
+    }
+    /* A libcrypto without them is as good as any. */
+    for (size_t i = 0; i < LEGACY_CIPHERS; i++)
+        r->legacy_ciphers[i] = EVP_CIPHER_fetch(NULL, legacy_cipher_name(i), NULL);
+    r->aes_block = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+    r->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    r->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+    return ok && r->aes_block && r->hmac && r->poly1305;
+}
+
+static bool fetch_asymmetric(struct crypto_rest *r)
+{
+    static const char *const keyexchs[] = {"X25519", "ECDH"};
+    static const char *const signatures[] = {"ED25519", "ECDSA", "RSA"};
+    bool ok = true;
     for (size_t i = 0; i < ARRAY_LEN(keyexchs); i++) {
-        c->keyexchs[i] = EVP_KEYEXCH_fetch(NULL, keyexchs[i], NULL);
-        ok = ok && c->keyexchs[i];
+        r->keyexchs[i] = EVP_KEYEXCH_fetch(NULL, keyexchs[i], NULL);
+        ok = ok && r->keyexchs[i];
     }
     for (size_t i = 0; i < ARRAY_LEN(signatures); i++) {
-        c->signatures[i] = EVP_SIGNATURE_fetch(NULL, signatures[i], NULL);
-        ok = ok && c->signatures[i];
+        r->signatures[i] = EVP_SIGNATURE_fetch(NULL, signatures[i], NULL);
+        ok = ok && r->signatures[i];
     }
     return ok;
 }
 
+bool crypto_fetch_rest(const struct crypto *c)
+{
+    struct crypto_rest *r = c->rest;
+    if (!r->is_tried) {
+        r->is_tried = true;
+        r->is_whole = fetch_symmetric(r) && fetch_asymmetric(r);
+        if (!r->is_whole)
+            ERR_clear_error();
+    }
+    return r->is_whole;
+}
+
 /* No exit handler: it frees everything, item by item, of a process that ends. */
 #define INIT_FLAGS (OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT)
-/* The names of before OpenSSL 3.0, which nobody of ours asks for: a third of what it all costs. */
-#define NO_OLD_NAMES (OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS)
+/* The names of before OpenSSL 3.0 and the texts of errors, which nobody of ours asks for: a third
+ * of what it all costs. */
+#define BARE                                                                                       \
+    (OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |                           \
+     OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS)
 
 static struct crypto *new_with(uint64_t flags)
 {
     if (OPENSSL_init_crypto(flags, NULL) != 1)
         return NULL;
     struct crypto *c = NEW(struct crypto);
+    c->rest = NEW(struct crypto_rest);
+    if (!fetch_first(c)) {
+        crypto_free(c);
+        ERR_clear_error();
+        return NULL;
+    }
+    return c;
+}
+
+struct crypto *crypto_new_in_haste(void)
+{
+    return new_with(INIT_FLAGS | BARE);
+}
+
+static struct crypto *new_whole(uint64_t flags)
+{
+    struct crypto *c = new_with(flags);
     uint8_t byte;
-    bool ok = fetch_symmetric(c) && fetch_asymmetric(c);
     /* libcrypto keeps two generators, one for values that stay private: both are seeded now. */
-    ok = ok && RAND_bytes(&byte, 1) == 1 && RAND_priv_bytes(&byte, 1) == 1;
-    if (!ok) {
+    if (c &&
+        (!crypto_fetch_rest(c) || RAND_bytes(&byte, 1) != 1 || RAND_priv_bytes(&byte, 1) != 1)) {
         crypto_free(c);
         ERR_clear_error();
         return NULL;
@@ -224,12 +283,28 @@ static struct crypto *new_with(uint64_t flags)
 
 struct crypto *crypto_new(void)
 {
-    return new_with(INIT_FLAGS | NO_OLD_NAMES);
+    return new_whole(INIT_FLAGS | BARE);
 }
 
 struct crypto *crypto_new_beside_others(void)
 {
-    return new_with(INIT_FLAGS);
+    return new_whole(INIT_FLAGS);
+}
+
+static void rest_free(struct crypto_rest *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->ciphers); i++)
+        EVP_CIPHER_free(r->ciphers[i]);
+    for (size_t i = 0; i < ARRAY_LEN(r->legacy_ciphers); i++)
+        EVP_CIPHER_free(r->legacy_ciphers[i]);
+    EVP_CIPHER_free(r->aes_block);
+    EVP_MAC_free(r->hmac);
+    EVP_MAC_free(r->poly1305);
+    for (size_t i = 0; i < ARRAY_LEN(r->keyexchs); i++)
+        EVP_KEYEXCH_free(r->keyexchs[i]);
+    for (size_t i = 0; i < ARRAY_LEN(r->signatures); i++)
+        EVP_SIGNATURE_free(r->signatures[i]);
+    mem_free(r);
 }
 
 void crypto_free(struct crypto *c)
@@ -238,18 +313,8 @@ void crypto_free(struct crypto *c)
         return;
     for (size_t i = 0; i < ARRAY_LEN(c->digests); i++)
         EVP_MD_free(c->digests[i]);
-    for (size_t i = 0; i < ARRAY_LEN(c->ciphers); i++)
-        EVP_CIPHER_free(c->ciphers[i]);
-    for (size_t i = 0; i < ARRAY_LEN(c->legacy_ciphers); i++)
-        EVP_CIPHER_free(c->legacy_ciphers[i]);
-    EVP_CIPHER_free(c->aes_block);
-    EVP_MAC_free(c->hmac);
-    EVP_MAC_free(c->poly1305);
     for (size_t i = 0; i < ARRAY_LEN(c->keymgmts); i++)
         EVP_KEYMGMT_free(c->keymgmts[i]);
-    for (size_t i = 0; i < ARRAY_LEN(c->keyexchs); i++)
-        EVP_KEYEXCH_free(c->keyexchs[i]);
-    for (size_t i = 0; i < ARRAY_LEN(c->signatures); i++)
-        EVP_SIGNATURE_free(c->signatures[i]);
+    rest_free(c->rest);
     mem_free(c);
 }

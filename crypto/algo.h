@@ -11,9 +11,17 @@ struct crypto; /* every libcrypto algorithm this house uses, fetched once */
 
 /*
  * Starts libcrypto without configuration files and fetches all algorithms. NULL if one that the
- * tables below name is missing. Draws one byte of randomness, so that a sandbox may close after.
+ * tables below name is missing. Draws from libcrypto's generators, so that a sandbox may close
+ * after.
  */
 struct crypto *crypto_new(void) MUST_USE;
+/*
+ * The same with what the first message of a key exchange asks for, in half the time. The rest comes
+ * by crypto_fetch_rest, when the other side is computing, or by the first use.
+ */
+struct crypto *crypto_new_in_haste(void) MUST_USE;
+/* False: an algorithm is missing. Harmless if all is there. */
+bool crypto_fetch_rest(const struct crypto *c);
 /*
  * The same where name services or PAM may bring libraries that use libcrypto in their own way: what
  * it knows algorithms by from before OpenSSL 3.0 is left to be filled.

@@ -23,7 +23,7 @@ enum err chachapoly_init(struct cipher *k, const struct crypto *c)
 {
     /* The derived key's first half is for the body, its second for the length. */
     k->length = cipher_context_new(crypto_cipher(c, k->algo), k->keys.key.bytes + KEY_LEN);
-    k->tagger = EVP_MAC_CTX_new(c->poly1305);
+    k->tagger = EVP_MAC_CTX_new(crypto_poly1305(c));
     return k->length && k->tagger ? OK : ERR_CRYPTO;
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/params.h>
 
 #include "crypto/crypto_internal.h"
+#include "crypto/rand.h"
 #include "wire/writer.h"
 
 #define FIELD_MAX  66   /* nistp521 */
@@ -37,15 +38,29 @@ static const struct kex_type *type_of(const struct algo_kex *algo)
     return &types[algo->kind];
 }
 
+/* RFC 7748 5: any 32 bytes are a private key. */
+static EVP_PKEY *x25519_generate(void)
+{
+    uint8_t private_key[32];
+    random_fill(private_key, sizeof(private_key));
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, private_key, sizeof(private_key));
+    mem_wipe(private_key, sizeof(private_key));
+    return pkey;
+}
+
 /* NULL if libcrypto refuses. */
 static EVP_PKEY *key_generate(const struct kex_type *type)
 {
+    if (!type->group)
+        return x25519_generate();
     EVP_PKEY *pkey = NULL;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type->group ? "EC" : "X25519", NULL);
-    OSSL_PARAM params[] = {OSSL_PARAM_END, OSSL_PARAM_END};
-    if (type->group)
-        params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-                                                     (char *)(uintptr_t)type->group, 0);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)type->group,
+                                         0),
+        OSSL_PARAM_construct_end(),
+    };
     if (!ctx || EVP_PKEY_keygen_init(ctx) != 1 || EVP_PKEY_CTX_set_params(ctx, params) != 1 ||
         EVP_PKEY_generate(ctx, &pkey) != 1)
         pkey = NULL;

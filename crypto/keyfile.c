@@ -9,12 +9,12 @@
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 
 #include "crypto/digest.h"
 #include "crypto/keyfile_cipher.h"
 #include "crypto/pem_cost.h"
 #include "crypto/privkey_internal.h"
+#include "crypto/rand.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -485,7 +485,7 @@ enum err keyfile_write_fields(const struct privkey *k, struct buf *out)
 static void section_write(struct writer *w, const struct privkey *k, const char *comment)
 {
     uint8_t check[4];
-    CHECK(RAND_bytes(check, sizeof(check)) == 1);
+    random_fill(check, sizeof(check));
     size_t mark = writer_open(w);
     writer_bytes(w, slice_of(check, sizeof(check)));
     writer_bytes(w, slice_of(check, sizeof(check)));

@@ -55,7 +55,7 @@ static uint64_t mask_at_least(uint64_t a, uint64_t b)
 static EVP_CIPHER_CTX *aes_new(const struct crypto *c, const uint8_t *key)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    if (ctx && (EVP_EncryptInit_ex2(ctx, c->aes_block, key, NULL, NULL) != 1 ||
+    if (ctx && (EVP_EncryptInit_ex2(ctx, crypto_aes_block(c), key, NULL, NULL) != 1 ||
                 EVP_CIPHER_CTX_set_padding(ctx, 0) != 1)) {
         EVP_CIPHER_CTX_free(ctx);
         return NULL;
