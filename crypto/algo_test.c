@@ -101,9 +101,31 @@ static void sizes_fit_libcrypto_and_a_secret(void **state)
     crypto_free(NULL);
 }
 
+/* The first use of what a hasty start leaves out brings it, as crypto_fetch_rest does. */
+static void what_is_fetched_late_is_the_same(void **state)
+{
+    (void)state;
+    struct crypto *whole = crypto_new();
+    for (int by_use = 0; by_use < 2; by_use++) {
+        struct crypto *c = crypto_new_in_haste();
+        assert_non_null(c);
+        assert_true(by_use || crypto_fetch_rest(c));
+        WALK(algo_cipher, i)
+        assert_ptr_equal(crypto_cipher(c, algo_cipher_at(i)),
+                         crypto_cipher(whole, algo_cipher_at(i)));
+        assert_ptr_equal(crypto_aes_block(c), crypto_aes_block(whole));
+        assert_ptr_equal(crypto_hmac(c), crypto_hmac(whole));
+        assert_ptr_equal(crypto_poly1305(c), crypto_poly1305(whole));
+        assert_true(crypto_fetch_rest(c));
+        crypto_free(c);
+    }
+    crypto_free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_fetched_late_is_the_same),
         cmocka_unit_test(every_name_is_found_once),
         cmocka_unit_test(weak_and_damaged_names_are_not_found),
         cmocka_unit_test(sha1_signatures_are_not_among_the_others),

@@ -1,6 +1,7 @@
 """Bad input: one sentence with side, cause and remedy; exit status 255; nobody else is touched."""
 
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -129,6 +130,16 @@ def test_an_old_protocol_is_refused(bed):
     port = serving(bed, lambda s: s.sendall(b"SSH-1.5-old\r\n") or receive_all(s))
     done = adit(bed, "-N", "-o", "ConnectTimeout=3", "-p", port, "127.0.0.1")
     assert_one_sentence(done)
+
+
+def test_a_server_that_leaves_before_there_are_keys_is_quoted(bed):
+    payload = b"\x01" + struct.pack(">I", 12) + struct.pack(">I", 8) + b"too many" + struct.pack(">I", 0)
+    padding = 8 + -(5 + len(payload)) % 8
+    packet = struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
+    port = serving(bed, lambda s: s.sendall(b"SSH-2.0-busy\r\n" + packet) or receive_all(s))
+    done = adit(bed, "-N", "-p", port, "127.0.0.1")
+    assert done.returncode == 255
+    assert sentences(done)[0] == "Received disconnect from 127.0.0.1 port %d:12: too many" % port
 
 
 def run_with_key(bed, key):
