@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,10 @@ import bed as bed_module  # noqa: E402
 import startup_files  # noqa: E402
 
 startup_files.hide()
+# Behind & and nohup they are ignored, and adit obeys that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _NUMBER = itertools.count(os.getpid() % 1000 * 10)
 
 
