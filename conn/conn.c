@@ -74,6 +74,11 @@ void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us)
     c->terms.round_trip_us = round_trip_us;
 }
 
+void conn_set_peer_hoards(struct conn *c, bool hoards)
+{
+    c->terms.sender_hoards = hoards;
+}
+
 void conn_set_window(struct conn *c, uint32_t most, uint64_t total)
 {
     c->terms.most = most ? most : WINDOW_MOST;

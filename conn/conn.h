@@ -33,6 +33,8 @@ void conn_free(struct conn *c); /* all channels too; NULL allowed */
  * grow by them. Before payloads are fed and taken; monotonic microseconds.
  */
 void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us);
+/* The peer reads ahead of the line as much as windows allow: window.h, sender_hoards. */
+void conn_set_peer_hoards(struct conn *c, bool hoards);
 /* window_most and window_total from now on; what was granted stays granted. */
 void conn_set_window(struct conn *c, uint32_t most, uint64_t total);
 

@@ -6,6 +6,9 @@
 #define CREDIT_MOST     (1024 * 1024)
 /* A flow that paused for so long has no claim to what it had grown to. */
 #define PAUSE_US (10 * 1000 * 1000u)
+/* Above the flow of a sender that hoards: while it grows by that, and when it does not. */
+#define HEADROOM_GROWING (8u * 1024 * 1024)
+#define HEADROOM_STEADY  (4u * 1024 * 1024)
 /* More of the target than this waiting all the time: the consumer is what limits the flow. */
 #define LAG_FRACTION 4
 
@@ -125,6 +128,27 @@ static void grow(struct recv_window *w, uint64_t wanted)
         set_target(w, (uint32_t)wanted);
 }
 
+/*
+ * To a sender that hoards: what lies in its queue is the window less the flow. Flows falter for a
+ * moment, so what is left of the last one counts, less each round trip; and they waver, so only one
+ * above all that were lately has grown.
+ */
+static void fit(struct recv_window *w, uint64_t flow, bool is_round, const struct window_terms *t)
+{
+    bool has_grown = flow > w->highest_flow + (uint64_t)w->highest_flow / 8;
+    uint64_t lasting = MAX(flow, (uint64_t)w->last_flow - w->last_flow / 4);
+    uint64_t headroom = has_grown ? MIN(flow * 2, (uint64_t)HEADROOM_GROWING)
+                                  : MIN(lasting / 2, (uint64_t)HEADROOM_STEADY);
+    uint64_t wanted = MIN(lasting + headroom, (uint64_t)MIN(t->most, WINDOW_TOP));
+    grow(w, wanted);
+    if (!is_round)
+        return;
+    if (wanted < w->target)
+        set_target(w, MAX(MIN(w->first, w->target), (uint32_t)wanted));
+    w->last_flow = (uint32_t)MIN(lasting, (uint64_t)UINT32_MAX);
+    w->highest_flow = MAX(w->last_flow, w->highest_flow - w->highest_flow / 32);
+}
+
 static void look_back(struct recv_window *w, const struct window_terms *t)
 {
     uint64_t elapsed_us = t->now_us - w->from_us;
@@ -133,12 +157,16 @@ static void look_back(struct recv_window *w, const struct window_terms *t)
     /* Before a round trip has passed it is more than what came by now, never less. */
     if (elapsed_us > t->round_trip_us)
         flow = flow * t->round_trip_us / elapsed_us;
+    bool is_round = elapsed_us >= t->round_trip_us;
     bool still_grows = flow > w->last_flow + (uint64_t)w->last_flow / 2;
-    if (!lags && flow > w->target / 2)
+    if (t->sender_hoards && !lags)
+        fit(w, flow, is_round, t);
+    else if (!lags && flow > w->target / 2)
         grow(w, MIN((still_grows ? 4 : 2) * flow, (uint64_t)MIN(t->most, WINDOW_TOP)));
-    if (elapsed_us < t->round_trip_us)
+    if (!is_round)
         return;
-    w->last_flow = (uint32_t)MIN(flow, (uint64_t)UINT32_MAX);
+    if (!t->sender_hoards || lags)
+        w->last_flow = (uint32_t)MIN(flow, (uint64_t)UINT32_MAX);
     if (lags && 2 * flow < w->target)
         set_target(w, MIN(w->target, MAX(w->first, (uint32_t)(2 * flow))));
     begin_round(w, t->now_us);
@@ -155,6 +183,7 @@ enum err window_received(struct recv_window *w, size_t n, const struct window_te
     uint64_t elapsed_us = t->now_us - w->from_us;
     if (elapsed_us >= PAUSE_US) {
         set_target(w, MIN(w->target, w->first));
+        w->last_flow = w->highest_flow = 0;
         begin_round(w, t->now_us);
     } else if (w->received == 0) {
         w->from_us = t->now_us;

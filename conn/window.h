@@ -50,6 +50,7 @@ struct recv_window {
     uint32_t received, taken; /* in it */
     uint32_t least_waiting;   /* in it */
     uint32_t last_flow;       /* of the one before */
+    uint32_t highest_flow;    /* of many before, less for each; of a sender that hoards */
 };
 
 /*
@@ -66,6 +67,13 @@ struct window_terms {
     uint32_t most; /* it grows to no more */
     uint64_t now_us;
     uint64_t round_trip_us; /* 0: not known, and nothing grows */
+    /*
+     * The sender reads as much from its source as the window allows, whatever the line takes, and
+     * each piece that it sends costs it the more, the more waits: OpenSSH makes room for 32 KiB by
+     * moving its queue, and is down to a fiftieth of its speed where that has its 16 MiB. To such
+     * a one the window is the flow and little more, and falls with it.
+     */
+    bool sender_hoards;
 };
 
 /*

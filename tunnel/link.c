@@ -129,8 +129,16 @@ void link_set_window(struct link *l, uint32_t most, uint64_t total)
     conn_set_window(l->conn, most, total);
 }
 
+static bool peer_hoards(const struct link *l)
+{
+    static const char openssh[] = "SSH-2.0-OpenSSH_";
+    struct slice ident = transport_peer_ident(l->transport);
+    return slice_is(slice_of(ident.ptr, MIN(ident.len, sizeof(openssh) - 1)), openssh);
+}
+
 void link_go_up(struct link *l)
 {
+    conn_set_peer_hoards(l->conn, peer_hoards(l));
     transport_set_authenticated(l->transport);
     transport_hold_rekey(l->transport, false);
     auth_client_free(l->auth_client);
