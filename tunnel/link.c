@@ -138,7 +138,10 @@ static bool peer_hoards(const struct link *l)
 
 void link_go_up(struct link *l)
 {
-    conn_set_peer_hoards(l->conn, peer_hoards(l));
+    bool hoards = peer_hoards(l);
+    if (hoards)
+        log_debug2("the peer reads ahead of the line (OpenSSH): windows stay near the flow");
+    conn_set_peer_hoards(l->conn, hoards);
     transport_set_authenticated(l->transport);
     transport_hold_rekey(l->transport, false);
     auth_client_free(l->auth_client);

@@ -12,6 +12,7 @@ from line_help import GROWTH, WAY_S, over_a_long_line, serve_stream, sizes
 
 MIB = 1 << 20
 FIRST = 2 * MIB
+HOARDS = "windows stay near the flow"
 
 
 def fetch(port, total):
@@ -27,6 +28,7 @@ def test_adits_window_grows_whoever_sends(bed, sender):
     fetch(port, 24 * MIB)
     adit.wait_line(GROWTH.pattern)
     assert max(sizes(adit.err)) >= 2 * FIRST
+    assert (HOARDS in adit.err) == (sender == "sshd")
     known = {int(us) for _, _, us in GROWTH.findall(adit.err)}
     assert min(known) >= 2 * WAY_S * 1000 * 1000  # of the whole way, not of the socket's
 
@@ -45,6 +47,7 @@ def test_aditds_window_grows_whoever_sends(bed, sender):
     assert got == [(sent, 24 * MIB)]
     server.wait_log(GROWTH.pattern)
     assert max(sizes(server.log)) >= 2 * FIRST
+    assert (HOARDS in server.log) == (sender == "ssh")
 
 
 def test_aditwindow_says_what_a_window_may_grow_to(bed):
