@@ -6,9 +6,9 @@
 #define CREDIT_MOST     (1024 * 1024)
 /* A flow that paused for so long has no claim to what it had grown to. */
 #define PAUSE_US (10 * 1000 * 1000u)
-/* Above the flow of a sender that hoards: while it grows by that, and when it does not. */
-#define HEADROOM_GROWING (8u * 1024 * 1024)
-#define HEADROOM_STEADY  (4u * 1024 * 1024)
+/* Of the headroom of a sender that hoards: what no flow needs more of, and no large one less. */
+#define HEADROOM_MOST  (8u * 1024 * 1024)
+#define HEADROOM_LEAST (4u * 1024 * 1024)
 /* More of the target than this waiting all the time: the consumer is what limits the flow. */
 #define LAG_FRACTION 4
 
@@ -128,6 +128,13 @@ static void grow(struct recv_window *w, uint64_t wanted)
         set_target(w, (uint32_t)wanted);
 }
 
+/* What a sender that hoards gets above its flow: enough to show what more it could do. */
+static uint64_t headroom(uint64_t flow, bool has_grown)
+{
+    uint64_t steady = MIN(flow / 2, MAX(flow / 4, (uint64_t)HEADROOM_LEAST));
+    return MIN(has_grown ? flow * 2 : steady, (uint64_t)HEADROOM_MOST);
+}
+
 /*
  * To a sender that hoards: what lies in its queue is the window less the flow. Flows falter for a
  * moment, so what is left of the last one counts, less each round trip; and they waver, so only one
@@ -137,9 +144,8 @@ static void fit(struct recv_window *w, uint64_t flow, bool is_round, const struc
 {
     bool has_grown = flow > w->highest_flow + (uint64_t)w->highest_flow / 8;
     uint64_t lasting = MAX(flow, (uint64_t)w->last_flow - w->last_flow / 4);
-    uint64_t headroom = has_grown ? MIN(flow * 2, (uint64_t)HEADROOM_GROWING)
-                                  : MIN(lasting / 2, (uint64_t)HEADROOM_STEADY);
-    uint64_t wanted = MIN(lasting + headroom, (uint64_t)MIN(t->most, WINDOW_TOP));
+    uint64_t wanted =
+        MIN(lasting + headroom(lasting, has_grown), (uint64_t)MIN(t->most, WINDOW_TOP));
     grow(w, wanted);
     if (!is_round)
         return;
