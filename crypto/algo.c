@@ -150,11 +150,6 @@ const EVP_CIPHER *crypto_aes_block(const struct crypto *c)
     return rest_of(c)->aes_block;
 }
 
-EVP_MAC *crypto_hmac(const struct crypto *c)
-{
-    return rest_of(c)->hmac;
-}
-
 EVP_MAC *crypto_poly1305(const struct crypto *c)
 {
     return rest_of(c)->poly1305;
@@ -189,11 +184,12 @@ static bool fetch_first(struct crypto *c)
         c->digests[i] = EVP_MD_fetch(NULL, digest_names[i], NULL);
         ok = ok && c->digests[i];
     }
+    c->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     for (size_t i = 0; i < ARRAY_LEN(keymgmts); i++) {
         c->keymgmts[i] = EVP_KEYMGMT_fetch(NULL, keymgmts[i], NULL);
         ok = ok && c->keymgmts[i];
     }
-    return ok;
+    return ok && c->hmac;
 }
 
 static bool fetch_symmetric(struct crypto_rest *r)
@@ -207,9 +203,8 @@ static bool fetch_symmetric(struct crypto_rest *r)
     for (size_t i = 0; i < LEGACY_CIPHERS; i++)
         r->legacy_ciphers[i] = EVP_CIPHER_fetch(NULL, legacy_cipher_name(i), NULL);
     r->aes_block = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
-    r->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     r->poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
-    return ok && r->aes_block && r->hmac && r->poly1305;
+    return ok && r->aes_block && r->poly1305;
 }
 
 static bool fetch_asymmetric(struct crypto_rest *r)
@@ -298,7 +293,6 @@ static void rest_free(struct crypto_rest *r)
     for (size_t i = 0; i < ARRAY_LEN(r->legacy_ciphers); i++)
         EVP_CIPHER_free(r->legacy_ciphers[i]);
     EVP_CIPHER_free(r->aes_block);
-    EVP_MAC_free(r->hmac);
     EVP_MAC_free(r->poly1305);
     for (size_t i = 0; i < ARRAY_LEN(r->keyexchs); i++)
         EVP_KEYEXCH_free(r->keyexchs[i]);
@@ -313,6 +307,7 @@ void crypto_free(struct crypto *c)
         return;
     for (size_t i = 0; i < ARRAY_LEN(c->digests); i++)
         EVP_MD_free(c->digests[i]);
+    EVP_MAC_free(c->hmac);
     for (size_t i = 0; i < ARRAY_LEN(c->keymgmts); i++)
         EVP_KEYMGMT_free(c->keymgmts[i]);
     rest_free(c->rest);

@@ -68,7 +68,7 @@ static enum err mac_init(struct cipher *k, const struct crypto *c)
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
         OSSL_PARAM_construct_end(),
     };
-    k->tagger = EVP_MAC_CTX_new(crypto_hmac(c));
+    k->tagger = EVP_MAC_CTX_new(c->hmac);
     if (!k->tagger || EVP_MAC_init(k->tagger, k->keys.mac.bytes, k->keys.mac.len, params) != 1)
         return ERR_CRYPTO;
     return OK;

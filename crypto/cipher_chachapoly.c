@@ -23,7 +23,8 @@ enum err chachapoly_init(struct cipher *k, const struct crypto *c)
 {
     /* The derived key's first half is for the body, its second for the length. */
     k->length = cipher_context_new(crypto_cipher(c, k->algo), k->keys.key.bytes + KEY_LEN);
-    k->tagger = EVP_MAC_CTX_new(crypto_poly1305(c));
+    EVP_MAC *poly1305 = crypto_poly1305(c);
+    k->tagger = poly1305 ? EVP_MAC_CTX_new(poly1305) : NULL;
     return k->length && k->tagger ? OK : ERR_CRYPTO;
 }
 

@@ -19,6 +19,7 @@
 /* What a key exchange begins with is fetched first, and the rest by crypto_fetch_rest. */
 struct crypto {
     EVP_MD *digests[DIGEST_KINDS];
+    EVP_MAC *hmac; /* names of known hosts are looked up before the first message */
     /* Held so that libcrypto's own look-ups by name find them ready in its cache; so are the two
      * in the rest. */
     EVP_KEYMGMT *keymgmts[4];
@@ -28,7 +29,6 @@ struct crypto {
         EVP_CIPHER *ciphers[CIPHER_ROWS];           /* beside the rows of the cipher table */
         EVP_CIPHER *legacy_ciphers[LEGACY_CIPHERS]; /* beside legacy.c's; NULL: not there */
         EVP_CIPHER *aes_block;                      /* single blocks, for umac */
-        EVP_MAC *hmac;
         EVP_MAC *poly1305;
         EVP_KEYEXCH *keyexchs[2];
         EVP_SIGNATURE *signatures[3];
@@ -38,10 +38,9 @@ struct crypto {
 /* libcrypto's name of a digest: "SHA256". */
 const char *crypto_digest_name(enum digest_kind kind);
 /* Fetched where that was not done before. NULL: libcrypto lacks it (of a crypto_new: a legacy one
- * only), which libcrypto's functions refuse when they are given it. */
+ * only). */
 const EVP_CIPHER *crypto_cipher(const struct crypto *c, const struct algo_cipher *algo);
 const EVP_CIPHER *crypto_aes_block(const struct crypto *c);
-EVP_MAC *crypto_hmac(const struct crypto *c);
 EVP_MAC *crypto_poly1305(const struct crypto *c);
 
 /* How a kind of key is called and how big its parts are. */

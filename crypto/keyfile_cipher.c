@@ -62,7 +62,8 @@ static bool is_tag(const struct crypto *c, const uint8_t *one_time_key, struct s
 {
     uint8_t made[16];
     size_t length;
-    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(crypto_poly1305(c));
+    EVP_MAC *poly1305 = crypto_poly1305(c);
+    EVP_MAC_CTX *mac = poly1305 ? EVP_MAC_CTX_new(poly1305) : NULL;
     bool ok = mac && EVP_MAC_init(mac, one_time_key, CHACHA_KEY_LEN, NULL) == 1 &&
               EVP_MAC_update(mac, section.ptr, section.len) == 1 &&
               EVP_MAC_final(mac, made, &length, sizeof(made)) == 1 && length == sizeof(made) &&

@@ -54,8 +54,9 @@ static uint64_t mask_at_least(uint64_t a, uint64_t b)
 
 static EVP_CIPHER_CTX *aes_new(const struct crypto *c, const uint8_t *key)
 {
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    if (ctx && (EVP_EncryptInit_ex2(ctx, crypto_aes_block(c), key, NULL, NULL) != 1 ||
+    const EVP_CIPHER *aes = crypto_aes_block(c);
+    EVP_CIPHER_CTX *ctx = aes ? EVP_CIPHER_CTX_new() : NULL;
+    if (ctx && (EVP_EncryptInit_ex2(ctx, aes, key, NULL, NULL) != 1 ||
                 EVP_CIPHER_CTX_set_padding(ctx, 0) != 1)) {
         EVP_CIPHER_CTX_free(ctx);
         return NULL;
