@@ -13,10 +13,11 @@ import bed as bed_module  # noqa: E402
 import startup_files  # noqa: E402
 
 startup_files.hide()
-# Behind & and nohup they are ignored, and adit obeys that.
+# Behind & and nohup they are ignored, and adit obeys that. What is caught here is the default there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for number in (signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 _NUMBER = itertools.count(os.getpid() % 1000 * 10)
 
 
