@@ -294,8 +294,8 @@ static void carry_all(void)
     bool moved = true;
     while (moved) {
         path.now_ms++;
-        conn_set_time(path.client.conn, path.now_ms * 1000, 1000);
-        conn_set_time(path.server.conn, path.now_ms * 1000, 1000);
+        conn_set_time(path.client.conn, path.now_ms * 1000, 1000, 1000);
+        conn_set_time(path.server.conn, path.now_ms * 1000, 1000, 1000);
         moved = carry(&path.client, &path.server);
         moved |= carry(&path.server, &path.client);
     }

@@ -68,10 +68,11 @@ void conn_free(struct conn *c)
     mem_free(c);
 }
 
-void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us)
+void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us, uint64_t last_us)
 {
     c->terms.now_us = now_us;
     c->terms.round_trip_us = round_trip_us;
+    c->terms.last_round_trip_us = last_us;
 }
 
 void conn_set_peer_hoards(struct conn *c, bool hoards)
@@ -130,7 +131,8 @@ bool conn_may_pass_on(const struct conn *c, size_t body_len)
 
 static void tell_window(const struct channel *ch, uint32_t before)
 {
-    if (ch->recv_window.target != before)
+    uint32_t now = ch->recv_window.target;
+    if (MAX(now, before) - MIN(now, before) > before / 8)
         log_debug2("channel %u: window %u -> %u, round trip %llu us", ch->our_id, before,
                    ch->recv_window.target, (unsigned long long)ch->conn->terms.round_trip_us);
 }

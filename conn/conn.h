@@ -29,10 +29,10 @@ struct conn *conn_new(const struct conn_config *config) MUST_USE;
 void conn_free(struct conn *c); /* all channels too; NULL allowed */
 
 /*
- * What time it is, and what a round trip to the peer takes without queues (0: not known): windows
- * grow by them. Before payloads are fed and taken; monotonic microseconds.
+ * What time it is, and what a round trip to the peer takes without queues and did the last time (0:
+ * not known): windows grow by them. Before payloads are fed and taken; monotonic microseconds.
  */
-void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us);
+void conn_set_time(struct conn *c, uint64_t now_us, uint64_t round_trip_us, uint64_t last_us);
 /* The peer reads ahead of the line as much as windows allow: window.h, sender_hoards. */
 void conn_set_peer_hoards(struct conn *c, bool hoards);
 /* window_most and window_total from now on; what was granted stays granted. */

@@ -131,7 +131,7 @@ static void grow(struct recv_window *w, uint64_t wanted)
 /* What a sender that hoards gets above its flow: enough to show what more it could do. */
 static uint64_t headroom(uint64_t flow, bool has_grown)
 {
-    uint64_t steady = MIN(flow / 2, MAX(flow / 4, (uint64_t)HEADROOM_LEAST));
+    uint64_t steady = MIN(flow, MAX(flow / 4, (uint64_t)HEADROOM_LEAST));
     return MIN(has_grown ? flow * 2 : steady, (uint64_t)HEADROOM_MOST);
 }
 
@@ -155,15 +155,22 @@ static void fit(struct recv_window *w, uint64_t flow, bool is_round, const struc
     w->highest_flow = MAX(w->last_flow, w->highest_flow - w->highest_flow / 32);
 }
 
+static uint64_t round_trip_of(const struct window_terms *t)
+{
+    uint64_t least_us = t->round_trip_us;
+    return t->sender_hoards ? MIN(MAX(least_us, t->last_round_trip_us), 2 * least_us) : least_us;
+}
+
 static void look_back(struct recv_window *w, const struct window_terms *t)
 {
     uint64_t elapsed_us = t->now_us - w->from_us;
     uint64_t flow = t->round_trip_us ? MIN(w->received, w->taken) : 0;
+    uint64_t span_us = round_trip_of(t);
     bool lags = w->least_waiting > w->target / LAG_FRACTION;
     /* Before a round trip has passed it is more than what came by now, never less. */
-    if (elapsed_us > t->round_trip_us)
-        flow = flow * t->round_trip_us / elapsed_us;
-    bool is_round = elapsed_us >= t->round_trip_us;
+    if (elapsed_us > span_us)
+        flow = flow * span_us / elapsed_us;
+    bool is_round = elapsed_us >= span_us;
     bool still_grows = flow > w->last_flow + (uint64_t)w->last_flow / 2;
     if (t->sender_hoards && !lags)
         fit(w, flow, is_round, t);
@@ -193,7 +200,7 @@ enum err window_received(struct recv_window *w, size_t n, const struct window_te
         begin_round(w, t->now_us);
     } else if (w->received == 0) {
         w->from_us = t->now_us;
-    } else if (elapsed_us >= t->round_trip_us) {
+    } else if (elapsed_us >= round_trip_of(t)) {
         look_back(w, t);
     }
     w->left -= (uint32_t)n;

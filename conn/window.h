@@ -66,12 +66,15 @@ void window_ended(struct recv_window *w);
 struct window_terms {
     uint32_t most; /* it grows to no more */
     uint64_t now_us;
-    uint64_t round_trip_us; /* 0: not known, and nothing grows */
+    uint64_t round_trip_us;      /* without queues; 0: not known, and nothing grows */
+    uint64_t last_round_trip_us; /* with them; of a sender that hoards */
     /*
      * The sender reads as much from its source as the window allows, whatever the line takes, and
      * each piece that it sends costs it the more, the more waits: OpenSSH makes room for 32 KiB by
      * moving its queue, and is down to a fiftieth of its speed where that has its 16 MiB. To such
-     * a one the window is the flow and little more, and falls with it.
+     * a one the window is the flow and little more, and falls with it. So the flow is that of a
+     * round trip as it is now, whatever makes it longer; but of no more than two without queues,
+     * for each that the window fills would make it longer.
      */
     bool sender_hoards;
 };

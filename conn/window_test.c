@@ -121,6 +121,7 @@ struct line {
     uint64_t rate; /* bytes a tick that the line carries; queues form in front of it */
     uint64_t take; /* bytes a tick that the consumer takes */
     unsigned way;  /* ticks from one end to the other */
+    unsigned was;  /* the least that it ever was, which the receiver goes by */
     bool hoards;   /* terms.sender_hoards */
     bool crawls;   /* the sender does, while nearly all its room is taken, as OpenSSH's */
     uint64_t may_send, queued;
@@ -131,7 +132,7 @@ struct line {
 static void line_init(struct line *l, uint64_t rate, unsigned round_trip_ms)
 {
     *l = (struct line){.now_us = 1000000000, .rate = rate, .take = UINT64_MAX};
-    l->way = round_trip_ms / 2;
+    l->way = l->was = round_trip_ms / 2;
     roomy(&l->budget);
     assert_ok(window_init(&l->w, &l->budget, WINDOW_FIRST));
     l->may_send = l->w.left;
@@ -156,7 +157,8 @@ static void line_tick(struct line *l, bool sends)
     l->data[there] += goes;
     const struct window_terms terms = {.most = WINDOW_MOST,
                                        .now_us = l->now_us,
-                                       .round_trip_us = (uint64_t)l->way * 2 * TICK_US,
+                                       .round_trip_us = (uint64_t)l->was * 2 * TICK_US,
+                                       .last_round_trip_us = (uint64_t)l->way * 2 * TICK_US,
                                        .sender_hoards = l->hoards};
     if (came)
         assert_ok(window_received(&l->w, came, &terms));
@@ -252,6 +254,27 @@ static void a_hoarding_sender_is_not_left_crawling(void **state)
     uint64_t line = 10ull * (950 * 500000 + 50 * 50000);
     assert_true(delivered_with_dips(true) > line * 9 / 10);
     assert_true(delivered_with_dips(false) < line / 10); /* what the other rule does to it */
+}
+
+/* Another way through the net, a queue of other people's. */
+static void a_hoarding_sender_keeps_its_flow_when_the_way_gets_longer(void **state)
+{
+    (void)state;
+    static const unsigned rates[] = {20000, 60000, 100000};
+    for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
+        for (unsigned way = 50; way <= 100; way += 10) {
+            struct line l;
+            line_init(&l, rates[i], 100);
+            l.hoards = l.crawls = true;
+            line_run(&l, 3000);
+            l.way = way;
+            line_run(&l, 2000);
+            uint64_t before = l.delivered;
+            line_run(&l, 10 * 1000);
+            assert_int_equal(l.delivered - before, 10000ull * rates[i]);
+            assert_true(l.queued <= 9 * 1024 * 1024);
+        }
+    }
 }
 
 static void what_a_hoarding_sender_may_send_falls_with_the_line(void **state)
@@ -493,6 +516,7 @@ int main(void)
         cmocka_unit_test(a_flow_that_the_line_limits_ends_near_what_the_line_holds),
         cmocka_unit_test(a_hoarding_sender_gets_the_flow_and_little_more),
         cmocka_unit_test(a_hoarding_sender_is_not_left_crawling),
+        cmocka_unit_test(a_hoarding_sender_keeps_its_flow_when_the_way_gets_longer),
         cmocka_unit_test(what_a_hoarding_sender_may_send_falls_with_the_line),
         cmocka_unit_test(a_window_that_is_enough_does_not_grow),
         cmocka_unit_test(nothing_grows_while_the_round_trip_is_not_known),

@@ -44,7 +44,8 @@ void link_set_alive(struct link *l, uint32_t interval_s, uint32_t count_max)
 
 void link_tell_time(struct link *l)
 {
-    conn_set_time(l->conn, loop_now_us(), round_trip_us(&l->round_trip));
+    conn_set_time(l->conn, loop_now_us(), round_trip_us(&l->round_trip),
+                  round_trip_now_us(&l->round_trip));
 }
 
 static void send_ping(struct link *l)

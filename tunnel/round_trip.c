@@ -41,6 +41,7 @@ void round_trip_answered(struct round_trip *r, uint64_t now_us, uint64_t receive
         return;
     r->is_asked = false;
     uint64_t took_us = MAX(now_us - r->asked_us, (uint64_t)1);
+    r->last_us = took_us;
     bool is_loaded = received - r->received_at_asked > LIGHT;
     if (r->least_us == 0 || took_us < r->least_us || (!is_loaded && is_old(r, now_us)))
         r->least_us = took_us;

@@ -15,6 +15,7 @@
 /* Zeroed at first. Times are monotonic microseconds. */
 struct round_trip {
     uint64_t least_us;          /* 0: not known */
+    uint64_t last_us;           /* with whatever was in its way */
     uint64_t seen_us;           /* when an answer last took about as long */
     uint64_t asked_us;          /* when the last question went out */
     uint64_t received_at_asked; /* bytes of data that had come by then */
@@ -30,10 +31,15 @@ void round_trip_asked(struct round_trip *r, uint64_t now_us, uint64_t received);
 /* An answer came; one that nobody asked for says nothing. */
 void round_trip_answered(struct round_trip *r, uint64_t now_us, uint64_t received);
 
-/* 0: not known yet. */
+/* Both 0: not known yet. */
 static inline uint64_t round_trip_us(const struct round_trip *r)
 {
     return r->least_us;
+}
+
+static inline uint64_t round_trip_now_us(const struct round_trip *r)
+{
+    return r->last_us;
 }
 
 #endif

@@ -91,6 +91,7 @@ static void loaded_answers_do_not_inflate_it_however_long_the_load(void **state)
         received += 2 << 20;
         round_trip_answered(&r, now + 120 * MS, received);
         assert_int_equal(round_trip_us(&r), 20 * MS);
+        assert_int_equal(round_trip_now_us(&r), 120 * MS); /* as it is with the load */
     }
 }
 
